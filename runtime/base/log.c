@@ -85,3 +85,14 @@ void wx_log(enum wx_log_level level, const char *fmt, ...)
     if (write(STDERR_FILENO, line, len) < 0)
         return; /* nowhere left to say so */
 }
+
+void wx_log_raw(const char *bytes, size_t len)
+{
+    while (len) {
+        ssize_t done = write(STDERR_FILENO, bytes, len);
+        if (done < 0)
+            return;
+        bytes += done;
+        len -= (size_t)done;
+    }
+}

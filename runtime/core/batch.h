@@ -16,18 +16,22 @@
 
 #define WX_BATCH_RECORDS 1024u        /* most records in a batch */
 #define WX_BATCH_BYTES   (16u * 1024) /* a batch of larger records holds fewer of them, at least 16 */
+#define WX_BLOCK_RECORDS (2 * WX_BATCH_RECORDS) /* most in an exchange block, so in any batch at all */
 #define WX_EPOCH_END     UINT64_MAX   /* the marker that says: end of input */
 
 /* What travels on a stream: the record type and the key type (NULL, wax_str or int64_t). */
 struct wx_shape {
     const wax_type *type;
     const wax_type *key;
-    bool ones; /* `type` is int64_t and all values are 1: no record column is sent or kept */
+    bool ones; /* `type` is int64_t and batches have no record column: see wx_batch.rec */
 };
+
+struct wx_waker;
 
 /* Bytes a receiver has given back, in total; written by the receiver's thread, read by the sender's. */
 struct wx_credit {
     _Atomic uint64_t returned;
+    struct wx_waker *waker; /* of the sender, when it is another thread that may wait for room; or NULL */
 };
 
 struct wx_pool;
@@ -42,15 +46,16 @@ struct wx_batch {
     uint32_t refs;
     uint32_t n, cap;
     bool marker;        /* no records: everything of `epoch` came before */
+    uint8_t port;       /* the output of the step that it leaves by */
     uint64_t epoch;     /* the epoch of the records, or that the marker closes */
     wax_time entered;   /* when the oldest record came into the dataflow */
     wax_time watermark; /* in-band event time; WX_NO_WATERMARK: none */
     bool idle;          /* the sender's sources are idle: its watermark does not count */
     const struct wx_shape *shape;
-    char *rec;      /* the records; NULL with `shape->ones` */
+    char *rec;      /* the records; NULL: they are int64_t, and each is 1 */
     void *keys;     /* wax_str or int64_t, or NULL */
     uint64_t *hash; /* of the keys, or NULL */
-    uint32_t size_class;
+    size_t size; /* of this block, bytes */
 };
 #define WX_NO_WATERMARK INT64_MIN
 
@@ -67,9 +72,12 @@ uint32_t wx_shape_cap(const struct wx_shape *shape);
 
 /* An empty batch for `cap` records of `shape`, one reference. Columns are uninitialised. Returns owned. */
 struct wx_batch *wx_batch_create(struct wx_pool *pool, const struct wx_shape *shape, uint32_t cap);
-/* The same without a record column: `rec` will point into `parent`, to which a reference is taken. */
+/* The records of `parent` under another shape, with key columns of its own. Takes a reference to it. */
 struct wx_batch *wx_batch_view(struct wx_pool *pool, const struct wx_shape *shape,
                                struct wx_batch *parent);
+/* For a step that passes `batch` on as it is: the batch itself, with one more reference, when nobody else
+ * holds it, else an alias (a batch can only be in one list). */
+struct wx_batch *wx_batch_pass(struct wx_pool *pool, struct wx_batch *batch);
 /* The marker of `epoch`. Returns owned. */
 struct wx_batch *wx_batch_marker(struct wx_pool *pool, uint64_t epoch);
 

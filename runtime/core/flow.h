@@ -2,7 +2,7 @@
 #ifndef WX_FLOW_H
 #define WX_FLOW_H
 
-#include <wax/flow.h>
+#include <wax/wax.h>
 
 #include "base/error.h"
 #include "core/batch.h"
@@ -77,17 +77,21 @@ struct wax_flow {
     uint32_t steps;
     struct wx_flow_step *step[WX_STEPS_MAX];
     struct wx_error error; /* error.exit_code 0: none */
-    void *strings;         /* what was copied for the flow */
 };
 
 struct wax_src {
     const wax_source_ops *ops;
-    void *self; /* a copy */
+    void *self;                    /* a copy */
+    void (*free_self)(void *self); /* frees what `self` points to, or NULL */
 };
 struct wax_sink {
     const wax_sink_ops *ops;
     void *self; /* a copy */
 };
+
+/* NULL does nothing. */
+void wx_source_destroy(wax_src *src);
+void wx_sink_destroy(wax_sink *sink);
 
 /* "map", "key_on", ... */
 const char *wx_verb_name(enum wx_verb verb);

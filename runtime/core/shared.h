@@ -19,11 +19,15 @@ enum wx_stop {
     WX_STOP_NOW,   /* leave at the next turn */
 };
 
+/*
+ * A worker that is FINISHED or STOPPED still takes turns (its peers may need what it has sent) until
+ * control lets it go: `committed` = WX_EPOCH_END after the end of input, `stop` = WX_STOP_NOW after a drain.
+ */
 enum wx_worker_state {
     WX_WORKER_RUNNING,
     WX_WORKER_FINISHED, /* end of input: every sink has passed the marker WX_EPOCH_END */
-    WX_WORKER_STOPPED,  /* left because of `stop`; after DRAIN every sink passed the last epoch */
-    WX_WORKER_FAILED,   /* shared->failure says why */
+    WX_WORKER_STOPPED,  /* drained: every sink passed the last epoch, see `close_below` */
+    WX_WORKER_FAILED,   /* shared->failure says why; it takes no more turns */
 };
 
 /* One cache line per worker, so that they do not disturb each other. */

@@ -32,6 +32,8 @@ bool wx_type_same(const wax_type *a, const wax_type *b);
 
 /* Copy `n` records from `src` to `dst` (not overlapping); what they point to goes to `memory`. */
 void wx_type_copy(const wax_type *type, void *dst, const void *src, size_t n, struct wx_memory *memory);
+/* Does `rec` point to anything (of length > 0) that is not inside [low, high)? */
+bool wx_type_points_outside(const wax_type *type, const void *rec, const char *low, const char *high);
 /* The bytes that wx_type_copy() would ask `memory` for, for one record (each request rounded up to 8). */
 size_t wx_type_extra(const wax_type *type, const void *rec);
 

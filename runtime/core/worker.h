@@ -72,9 +72,9 @@ bool wx_worker_crash_text(char *text, size_t cap);
 
 /* A bounded single-producer single-consumer ring of batches, with both ends. */
 struct wx_ring;
-/* `credit` in bytes; `waker` of the receiver. Returns owned. */
-struct wx_ring *wx_ring_create(uint64_t credit, struct wx_waker *waker);
-/* After both threads have ended. */
+/* `credit` in bytes; the wakers of both ends (the same one for a worker's channel to itself). Returns owned. */
+struct wx_ring *wx_ring_create(uint64_t credit, struct wx_waker *receiver, struct wx_waker *sender);
+/* After both threads have ended, before the pools go. `pool` is any. NULL does nothing. */
 void wx_ring_destroy(struct wx_ring *ring, struct wx_pool *pool);
 struct wx_outlet *wx_ring_outlet(struct wx_ring *ring);
 struct wx_inlet *wx_ring_inlet(struct wx_ring *ring);

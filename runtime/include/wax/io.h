@@ -11,6 +11,10 @@
 
 #include <wax/body.h>
 
+#ifdef __cplusplus
+#include <initializer_list>
+#endif
+
 typedef struct wax_flow wax_flow; /* the graph under construction */
 typedef struct wax_src wax_src;   /* a configured source, owned by the flow it is given to */
 typedef struct wax_sink wax_sink; /* a configured sink, owned by the flow it is given to */
@@ -215,13 +219,23 @@ WAX_EXPORT void wax_add_output(const char *where, const char *id, wax_port *up, 
 WAX_END_C
 
 /* wax_testing_list(trip, {...}, {...}): these records, in one part; copied. */
+#ifdef __cplusplus
+#define wax_testing_list(T, ...) wax_list_source_<wax_source(T), T>(WAX_T_(T), {__VA_ARGS__})
+template <class source, class item>
+inline source wax_list_source_(const wax_type *type, std::initializer_list<item> items)
+{
+    source made = {wax_testing_list_(type, items.begin(), items.size())};
+    return made;
+}
+#else
 #define wax_testing_list(T, ...)                                                                   \
     ((wax_source(T)){wax_testing_list_(WAX_T_(T), (const T[]){__VA_ARGS__},                        \
                                        sizeof((const T[]){__VA_ARGS__}) / sizeof(T))})
+#endif
 
 /* wax_input(flow, id, source): a stream of what the source yields. Takes the source. */
 #define wax_input(FLOW, ID, SOURCE)                                                                \
-    ((__typeof__(*(SOURCE).stream)){wax_add_input(FLOW, WAX_HERE, ID, (SOURCE).src)})
+    WAX_HANDLE_((SOURCE).stream, wax_add_input(FLOW, WAX_HERE, ID, (SOURCE).src))
 /* wax_output(id, up, sink): an end of the dataflow. Takes the sink. */
 #define wax_output(ID, UP, SINK) wax_add_output(WAX_HERE, ID, (UP).port, SINK)
 

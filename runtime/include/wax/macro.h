@@ -41,6 +41,7 @@
 #define WAX_RESTRICT  __restrict
 #define WAX_ZERO_(T)  T{}
 #define wax_auto      auto
+#define WAX_DEFAULT_(v) = v /* of a member: C++ warns about those that a list leaves out */
 #else
 #define WAX_BEGIN_C
 #define WAX_END_C
@@ -49,10 +50,16 @@
 #define WAX_RESTRICT  restrict
 #define WAX_ZERO_(T)  ((T){0})
 #define wax_auto      __extension__ __auto_type
+#define WAX_DEFAULT_(v)
 #endif
 
 /* Takes the semicolon that a user writes after a declaring macro. */
 #define WAX_END_ WAX_ASSERT_(1, "")
+
+/* In place of a body that has the wrong number of arguments: says so, and takes its braces. */
+#define WAX_WRONG_(TEXT)                                                                           \
+    WAX_ASSERT_(0, TEXT);                                                                          \
+    static int WAX_CAT_(wax_wrong_, __LINE__)(void)
 
 /* WAX_PICKn_(args..., name_n, ..., name_1, 0): chooses a macro by the number of arguments. */
 #define WAX_PICK3_(a, b, c, NAME, ...)       NAME

@@ -77,6 +77,7 @@ WAX_END_C
     WAX_PICK4_(__VA_ARGS__, WAX_MAP4_, WAX_MAP3_, WAX_MAP_TAKES_3_OR_4_ARGUMENTS,                  \
                WAX_MAP_TAKES_3_OR_4_ARGUMENTS, 0)                                                  \
     (__VA_ARGS__)
+#define WAX_MAP_TAKES_3_OR_4_ARGUMENTS(...) WAX_WRONG_("WAX_MAP takes 3 or 4 arguments")
 #define WAX_MAP3_(NAME, IN, OUT)                                                                   \
     WAX_BODY int NAME(const IN *in, OUT *out, wax_cx *cx);                                         \
     WAX_MAP_KERNEL_(NAME, IN, OUT, wax_none, NAME(&in[i], &out[kept], cx))                         \
@@ -140,6 +141,7 @@ WAX_END_C
 #define WAX_FILTER(...)                                                                            \
     WAX_PICK3_(__VA_ARGS__, WAX_FILTER3_, WAX_FILTER2_, WAX_FILTER_TAKES_2_OR_3_ARGUMENTS, 0)      \
     (__VA_ARGS__)
+#define WAX_FILTER_TAKES_2_OR_3_ARGUMENTS(...) WAX_WRONG_("WAX_FILTER takes 2 or 3 arguments")
 #define WAX_FILTER2_(NAME, T)                                                                      \
     WAX_BODY int NAME(const T *in, wax_cx *cx);                                                    \
     WAX_FILTER_KERNEL_(NAME, T, wax_none, NAME(&in[i], cx))                                        \
@@ -225,6 +227,7 @@ WAX_END_C
     WAX_PICK4_(__VA_ARGS__, WAX_FLAT_MAP4_, WAX_FLAT_MAP3_, WAX_FLAT_MAP_TAKES_3_OR_4_ARGUMENTS,   \
                WAX_FLAT_MAP_TAKES_3_OR_4_ARGUMENTS, 0)                                             \
     (__VA_ARGS__)
+#define WAX_FLAT_MAP_TAKES_3_OR_4_ARGUMENTS(...) WAX_WRONG_("WAX_FLAT_MAP takes 3 or 4 arguments")
 #define WAX_FLAT_MAP3_(NAME, IN, OUT)                                                              \
     WAX_OUT_(NAME, OUT);                                                                           \
     WAX_BODY int NAME(const IN *in, wax_out_##NAME *out, wax_cx *cx);                              \
@@ -302,14 +305,27 @@ WAX_END_C
 #define wax_redistribute(ID, UP)                                                                   \
     WAX_SAME_(UP, wax_add_named(WAX_HERE, ID, (UP).port, "redistribute"))
 /* wax_merge(id, a, b, ...): all of one type. No order between the streams. */
-#define wax_merge(ID, UP, ...)                                                                     \
-    WAX_SAME_(UP, wax_add_merge(WAX_HERE, ID,                                                      \
-                                (wax_port *const *)(const void *)(__typeof__(UP)[]){UP, __VA_ARGS__}, \
-                                sizeof((__typeof__(UP)[]){UP, __VA_ARGS__}) / sizeof(UP)))
+#ifdef __cplusplus
+#define WAX_SAME_(UP, PORT)    WAX_HANDLE_((__typeof__(UP) *)nullptr, PORT)
+#define wax_merge(ID, UP, ...) wax_merge_(WAX_HERE, ID, UP, __VA_ARGS__)
+template <class handle, class... more>
+inline handle wax_merge_(const char *where, const char *id, handle up, more... others)
+{
+    const handle all[] = {up, others...};
+    return WAX_SAME_(up, wax_add_merge(where, id, &all[0].port, sizeof all / sizeof all[0]));
+}
+#else
 #define WAX_SAME_(UP, PORT) ((__typeof__(UP)){PORT})
+#define wax_merge(ID, UP, ...)                                                                     \
+    WAX_SAME_(UP, wax_add_merge(WAX_HERE, ID, WAX_PORTS_(UP, __VA_ARGS__),                         \
+                                sizeof((__typeof__(UP)[]){UP, __VA_ARGS__}) / sizeof(UP)))
+#define WAX_PORTS_(UP, ...)                                                                        \
+    ((wax_port *const *)(const void *)(__typeof__(UP)[]){UP, __VA_ARGS__})
+#endif
 
 /* The records that the step before refused, as a stream of their own: the dataflow then goes on. */
-#define wax_failures(UP) ((wax_stream(wax_failure)){wax_add_failures(WAX_HERE, (UP).port)})
+#define wax_failures(UP)                                                                           \
+    WAX_HANDLE_((wax_stream(wax_failure) *)0, wax_add_failures(WAX_HERE, (UP).port))
 /* The records that the step before refuses are counted and dropped; the stream is the same. */
 #define wax_skip_failures(UP) WAX_SAME_(UP, wax_skip_failures_(WAX_HERE, (UP).port))
 
@@ -400,7 +416,7 @@ WAX_END_C
     WAX_PICK3_(__VA_ARGS__, wax_key_rm3_, wax_key_rm2_, WAX_KEY_RM_STEP_TAKES_2_OR_3_ARGUMENTS, 0) \
     (__VA_ARGS__)
 #define wax_key_rm2_(ID, UP)                                                                       \
-    ((__typeof__(*(UP).unkeyed)){wax_add_named(WAX_HERE, ID, (UP).port, "key_rm")})
+    WAX_HANDLE_((UP).unkeyed, wax_add_named(WAX_HERE, ID, (UP).port, "key_rm"))
 #define wax_key_rm3_(ID, UP, OP) wax_key_rm_##OP(WAX_HERE, ID, UP)
 
 /* ---- keyed state, given at end of input ------------------------------------------------------ */

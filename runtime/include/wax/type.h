@@ -69,9 +69,9 @@ typedef struct wax_field {
     const char *name;
     uint32_t offset; /* bytes */
     const wax_type *type;
-    const char *column; /* its name in CSV and JSON where that differs, or NULL */
-    bool optional;      /* may be absent in the input: then zero */
-    bool end_;          /* closes the list of options in WAX_RECORD */
+    const char *column WAX_DEFAULT_(0); /* its name in CSV and JSON where that differs, or NULL */
+    bool optional WAX_DEFAULT_(false);  /* may be absent in the input: then zero */
+    bool end_ WAX_DEFAULT_(false);      /* closes the list of options in WAX_RECORD */
 } wax_field;
 
 struct wax_type {
@@ -123,6 +123,18 @@ typedef struct wax_port wax_port; /* an untyped stream: what a handle holds at r
         struct wax_src *src;                                                                       \
         wax_stream_##T *stream;                                                                    \
     } wax_source_##T
+
+/* WAX_HANDLE_(POINTER, PORT): a handle of the type that POINTER, which is not evaluated, points to. */
+#ifdef __cplusplus
+template <class handle> inline handle wax_handle_(const handle *, wax_port *port)
+{
+    handle made = {port};
+    return made;
+}
+#define WAX_HANDLE_(POINTER, PORT) wax_handle_((__typeof__(POINTER))nullptr, PORT)
+#else
+#define WAX_HANDLE_(POINTER, PORT) ((__typeof__(*(POINTER))){PORT})
+#endif
 
 #define WAX_TYPED_(T) WAX_TYPED2_(T) /* expands T first: `bool` is a macro before C23 */
 #define WAX_TYPED2_(T)                                                                             \

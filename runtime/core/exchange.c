@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sending half of an exchange: divides batches into blocks, one per receiving worker.
+ *
+ * A batch is done in two passes: where does each record go, and how many go to each worker; then, once every
+ * block has room for its share, the copy, with no branch per record. Blocks own their strings. A block goes
+ * out when the next share does not fit, at a marker, or when the worker is idle. When a channel is full
+ * the batch stays where it is, untouched, and is tried again later.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "core/engine.h"
+#include "core/table.h"
+
+#define STRINGS_MAX   (64u << 10) /* a block with more string memory goes out at once */
+
+struct wx_step_own {
+    uint32_t workers;
+    uint32_t next;          /* SPREAD: the next receiver */
+    uint32_t held;          /* blocks with records */
+    uint64_t marker;        /* being sent, */
+    uint32_t marker_to;     /* next to this worker */
+    bool flat;              /* records have no strings */
+    struct wx_batch **block; /* [workers], NULL or with records */
+    uint32_t *count;         /* [workers]: share of the batch */
+    uint16_t target[WX_BLOCK_RECORDS];
+    bool divided;            /* target and count are those of the batch being run */
+};
+
+static void send_open(struct wx_step *step)
+{
+    uint32_t workers = step->worker->plan->workers;
+    struct wx_step_own *own = wx_calloc(1, sizeof *own);
+    own->workers = workers;
+    own->next = step->worker->config.index;
+    own->flat = wx_type_is_flat(step->node->in.type);
+    own->block = wx_calloc(workers, sizeof(struct wx_batch *));
+    own->count = wx_calloc(workers, sizeof *own->count);
+    step->own = own;
+}
+
+static void send_close(struct wx_step *step)
+{
+    struct wx_step_own *own = step->own;
+    if (!own)
+        return;
+    for (uint32_t w = 0; w < own->workers; w++)
+        wx_batch_put(step->worker->pool, own->block[w]);
+    free(own->block);
+    free(own->count);
+    free(own);
+    step->own = NULL;
+}
+
+static bool offer(struct wx_step *step, uint32_t to, struct wx_batch *batch)
+{
+    struct wx_outlet *outlet =
+        step->worker->config.outlets[step->node->edge * step->own->workers + to];
+    return outlet->offer(outlet, batch);
+}
+
+static bool send_block(struct wx_step *step, uint32_t to)
+{
+    struct wx_step_own *own = step->own;
+    if (own->block[to]) {
+        uint32_t n = own->block[to]->n;
+        if (!offer(step, to, own->block[to]))
+            return false;
+        own->block[to] = NULL;
+        own->held--;
+        step->out += n;
+    }
+    return true;
+}
+
+/* Where each record goes. */
+static void divide(struct wx_step *step, const struct wx_batch *batch)
+{
+    struct wx_step_own *own = step->own;
+    const uint16_t *owner = step->worker->plan->owner;
+    uint32_t n = batch->n;
+    memset(own->count, 0, own->workers * sizeof *own->count);
+    switch (step->node->route) {
+    case WX_ROUTE_KEY:
+        for (uint32_t i = 0; i < n; i++)
+            own->target[i] = owner[wx_partition_of(batch->hash[i])];
+        break;
+    case WX_ROUTE_SPREAD:
+        for (uint32_t i = 0; i < n; i++) {
+            own->target[i] = (uint16_t)own->next;
+            own->next = own->next + 1 == own->workers ? 0 : own->next + 1;
+        }
+        break;
+    case WX_ROUTE_ONE:
+        for (uint32_t i = 0; i < n; i++)
+            own->target[i] = (uint16_t)step->node->target;
+        break;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        own->count[own->target[i]]++;
+    own->divided = true;
+}
+
+/* Every block has room for its share, and the same kind of record column as `batch`. */
+static bool make_room(struct wx_step *step, const struct wx_batch *batch)
+{
+    struct wx_step_own *own = step->own;
+    const struct wx_shape *shape = batch->rec ? &step->node->in : &step->node->in_ones;
+    for (uint32_t w = 0; w < own->workers; w++) {
+        if (own->count[w] == 0)
+            continue;
+        struct wx_batch *block = own->block[w];
+        if (block && (block->n + own->count[w] > block->cap || !block->rec != !batch->rec ||
+                      (!own->flat && wx_batch_arena_bytes(block) > STRINGS_MAX)) &&
+            !send_block(step, w))
+            return false;
+        if (own->block[w])
+            continue;
+        uint32_t cap = 2 * wx_shape_cap(shape); /* so that a block leaves nearly full */
+        if (cap < own->count[w])
+            cap = own->count[w];
+        own->block[w] = wx_batch_create(step->worker->pool, shape, cap);
+        own->block[w]->epoch = step->passed + 1;
+        own->held++;
+    }
+    return true;
+}
+
+static void copy_i64(struct wx_step_own *own, uint32_t n, const int64_t *from, size_t column)
+{
+    int64_t *to[own->workers];
+    for (uint32_t w = 0; w < own->workers; w++)
+        to[w] = own->block[w] ? *(int64_t **)(void *)((char *)own->block[w] + column) + own->block[w]->n
+                              : NULL;
+    for (uint32_t i = 0; i < n; i++)
+        *to[own->target[i]]++ = from[i];
+}
+
+static void copy_any(struct wx_step_own *own, uint32_t n, const char *from, size_t size, size_t column)
+{
+    uint32_t at[own->workers];
+    for (uint32_t w = 0; w < own->workers; w++)
+        at[w] = own->block[w] ? own->block[w]->n : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t w = own->target[i];
+        char *to = *(char **)(void *)((char *)own->block[w] + column);
+        memcpy(to + at[w]++ * size, from + i * size, size);
+    }
+}
+
+/* Values with strings are copied one by one into the block's own memory. */
+static void copy_deep(struct wx_step *step, uint32_t n, const char *from, const wax_type *type, size_t column)
+{
+    struct wx_step_own *own = step->own;
+    uint32_t at[own->workers];
+    for (uint32_t w = 0; w < own->workers; w++)
+        at[w] = own->block[w] ? own->block[w]->n : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t w = own->target[i];
+        struct wx_batch_memory memory = wx_batch_memory(step->worker->pool, own->block[w]);
+        char *to = *(char **)(void *)((char *)own->block[w] + column);
+        wx_type_copy(type, to + (size_t)at[w]++ * type->size, from + (size_t)i * type->size, 1,
+                     &memory.memory);
+    }
+}
+
+static void copy_column(struct wx_step *step, uint32_t n, const void *from, const wax_type *type,
+                        size_t column)
+{
+    if (!from)
+        return;
+    if (!wx_type_is_flat(type))
+        copy_deep(step, n, from, type, column);
+    else if (type->size == sizeof(int64_t))
+        copy_i64(step->own, n, from, column);
+    else
+        copy_any(step->own, n, from, type->size, column);
+}
+
+static bool send_run(struct wx_step *step, struct wx_batch *batch)
+{
+    struct wx_step_own *own = step->own;
+    if (!own->divided)
+        divide(step, batch);
+    if (!make_room(step, batch))
+        return false;
+    const struct wx_shape *shape = &step->node->in;
+    copy_column(step, batch->n, batch->rec, shape->type, offsetof(struct wx_batch, rec));
+    if (shape->key) {
+        copy_column(step, batch->n, batch->keys, shape->key, offsetof(struct wx_batch, keys));
+        copy_i64(own, batch->n, (const int64_t *)(const void *)batch->hash,
+                 offsetof(struct wx_batch, hash));
+    }
+    for (uint32_t w = 0; w < own->workers; w++) {
+        if (own->count[w] == 0)
+            continue;
+        struct wx_batch *block = own->block[w];
+        block->n += own->count[w];
+        if (batch->entered < block->entered)
+            block->entered = batch->entered;
+    }
+    own->divided = false;
+    return true;
+}
+
+static bool send_all(struct wx_step *step)
+{
+    bool done = true;
+    for (uint32_t w = 0; w < step->own->workers; w++)
+        done &= send_block(step, w);
+    return done;
+}
+
+static bool send_marker(struct wx_step *step, uint64_t epoch)
+{
+    struct wx_step_own *own = step->own;
+    if (own->marker != epoch) {
+        if (!send_all(step))
+            return false;
+        own->marker = epoch;
+        own->marker_to = 0;
+    }
+    for (; own->marker_to < own->workers; own->marker_to++) {
+        struct wx_batch *marker = wx_batch_marker(step->worker->pool, epoch);
+        if (!offer(step, own->marker_to, marker)) {
+            wx_batch_put(step->worker->pool, marker);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool send_idle(struct wx_step *step, bool late)
+{
+    (void)late;
+    if (!step->own->held)
+        return false;
+    uint32_t before = step->own->held;
+    send_all(step);
+    return step->own->held < before;
+}
+
+const struct wx_step_ops wx_send_ops = {.open = send_open,
+                                        .run = send_run,
+                                        .marker = send_marker,
+                                        .idle = send_idle,
+                                        .close = send_close};

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keyed state that is given at the end: FINAL keeps one state per key and hands all of them out at end of
+ * input. COMBINE does the same to a worker's own share before the exchange, in a small table that is
+ * emptied whenever it is full, at markers and when the worker is idle.
+ *
+ * Combining pays only when keys repeat: when a full table has swallowed less than two records per key,
+ * records go straight through for a while, then it is tried again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "core/engine.h"
+#include "core/table.h"
+
+#define COMBINE_KEYS   (64u << 10) /* keys after which a combining table is emptied */
+#define COMBINE_BYTES  (8u << 20)  /* or its memory reaches this */
+#define COMBINE_GAIN   2u          /* records per key below which combining does not pay */
+#define BYPASS_ROUNDS  16u         /* records let through after that, in units of the table's fill */
+
+struct wx_step_own {
+    struct wx_table table;
+    struct wx_table_walk walk;
+    bool walking;        /* handing out the table */
+    uint64_t taken;      /* COMBINE: records since the table was empty */
+    uint64_t bypass;     /* COMBINE: records still to let through */
+    void *state[WX_BLOCK_RECORDS];
+    uint32_t fresh[WX_BLOCK_RECORDS];
+    uint8_t is_fresh[WX_BLOCK_RECORDS];
+};
+
+static void final_open(struct wx_step *step)
+{
+    struct wx_step_own *own = wx_calloc(1, sizeof *own);
+    const struct wx_shape *shape = &step->node->out[0].shape;
+    wx_table_init(&own->table, &step->worker->heap, shape->key, shape->type);
+    step->own = own;
+}
+
+static void final_close(struct wx_step *step)
+{
+    if (!step->own)
+        return;
+    wx_table_fini(&step->own->table);
+    free(step->own);
+    step->own = NULL;
+}
+
+/* ---- folding --------------------------------------------------------------------------------- */
+
+static void init_fresh(struct wx_step *step, wax_kernel *init, uint32_t fresh_count)
+{
+    struct wx_step_own *own = step->own;
+    void *states[WX_BLOCK_RECORDS];
+    for (uint32_t i = 0; i < fresh_count; i++)
+        states[i] = own->state[own->fresh[i]];
+    wax_io io = {.n = fresh_count, .state = states, .cx = wx_cx_enter(step, NULL)};
+    init(&io);
+    wx_cx_leave(step->worker);
+}
+
+static void fold_count(void *const *state, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++)
+        ++*(int64_t *)state[i];
+}
+
+static void fold_sum(void *const *state, const int64_t *add, uint32_t n)
+{
+    if (!add) {
+        fold_count(state, n);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        *(int64_t *)state[i] += add[i];
+}
+
+/* Runs the user's kernel over the batch; records it refuses follow the policy. False: stop. */
+static bool fold_body(struct wx_step *step, struct wx_batch *in, wax_kernel *kernel)
+{
+    wax_io *io = &step->io;
+    io->at = 0;
+    io->n = in->n;
+    io->in = in->rec;
+    io->keys = in->keys;
+    io->state = step->own->state;
+    io->fresh = step->own->is_fresh;
+    while (io->at < in->n) {
+        io->cx = wx_cx_enter(step, NULL);
+        int rc = kernel(io);
+        wx_table_keep(&step->own->table, in->n, step->own->state); /* before scratch memory goes */
+        wx_cx_leave(step->worker);
+        bool failed = step->worker->cx.failed;
+        uint32_t index = rc < 0 ? io->at : io->at - 1;
+        if ((rc < 0 || failed) && !wx_step_refuse(step, in, index))
+            return false;
+        io->at += rc < 0;
+    }
+    return true;
+}
+
+static bool fold(struct wx_step *step, struct wx_batch *in)
+{
+    struct wx_step_own *own = step->own;
+    const wax_op *op = step->node->step->op;
+    uint32_t fresh =
+        wx_table_upsert(&own->table, in->n, in->keys, in->hash, own->state, own->fresh);
+    switch (step->node->fold) {
+    case WX_FOLD_COUNT:
+        fold_count(own->state, in->n);
+        return true;
+    case WX_FOLD_SUM:
+        fold_sum(own->state, (const int64_t *)(const void *)in->rec, in->n);
+        return true;
+    case WX_FOLD_REDUCE:
+        memset(own->is_fresh, 0, in->n);
+        for (uint32_t i = 0; i < fresh; i++)
+            own->is_fresh[own->fresh[i]] = 1;
+        return fold_body(step, in, op->kernel);
+    case WX_FOLD_BODY:
+    case WX_FOLD_MERGE:
+        if (fresh && op->init && *op->init)
+            init_fresh(step, *op->init, fresh);
+        return fold_body(step, in, step->node->fold == WX_FOLD_BODY ? op->kernel : *op->merge);
+    }
+    return false;
+}
+
+/* ---- handing out ----------------------------------------------------------------------------- */
+
+/* One batch of the table's contents. False: there was nothing left. */
+static bool hand_out_batch(struct wx_step *step)
+{
+    struct wx_step_own *own = step->own;
+    struct wx_pool *pool = step->worker->pool;
+    const struct wx_shape *shape = &step->node->out[0].shape;
+    struct wx_batch *out = wx_batch_create(pool, shape, wx_shape_cap(shape));
+    out->n = wx_table_read(&own->table, &own->walk, out->cap, out->keys, out->hash, out->rec);
+    if (out->n == 0) {
+        wx_batch_put(pool, out);
+        return false;
+    }
+    if (own->table.strings || !own->table.flat) {
+        /* The table may be emptied while the batch is still under way. */
+        struct wx_batch_memory memory = wx_batch_memory(pool, out);
+        struct wx_batch *copy = wx_batch_create(pool, shape, out->n);
+        memory.batch = copy;
+        wx_type_copy(shape->key, copy->keys, out->keys, out->n, &memory.memory);
+        wx_type_copy(shape->type, copy->rec, out->rec, out->n, &memory.memory);
+        memcpy(copy->hash, out->hash, out->n * sizeof *out->hash);
+        copy->n = out->n;
+        wx_batch_put(pool, out);
+        out = copy;
+    }
+    out->epoch = step->passed + 1;
+    out->entered = step->worker->cx.now;
+    step->out += out->n;
+    wx_step_emit(step, 0, out);
+    return true;
+}
+
+/* True when the table has been handed out and is empty; false with output pending. */
+static bool hand_out(struct wx_step *step)
+{
+    struct wx_step_own *own = step->own;
+    if (!own->walking) {
+        own->walking = true;
+        own->walk = (struct wx_table_walk){0};
+    }
+    while (hand_out_batch(step))
+        if (!wx_step_flush(step))
+            return false;
+    wx_table_clear(&own->table);
+    own->walking = false;
+    own->taken = 0;
+    return true;
+}
+
+/* ---- final ----------------------------------------------------------------------------------- */
+
+static bool final_run(struct wx_step *step, struct wx_batch *in)
+{
+    return fold(step, in);
+}
+
+static bool final_marker(struct wx_step *step, uint64_t epoch)
+{
+    return epoch != WX_EPOCH_END || hand_out(step);
+}
+
+const struct wx_step_ops wx_final_ops = {
+    .open = final_open, .run = final_run, .marker = final_marker, .close = final_close};
+
+/* ---- combine --------------------------------------------------------------------------------- */
+
+static bool is_full(const struct wx_step_own *own)
+{
+    return own->table.used >= COMBINE_KEYS ||
+           own->table.used * own->table.place >= COMBINE_BYTES;
+}
+
+/* A record may go through as it is when it looks like the state that it would become. */
+static bool can_bypass(const struct wx_step *step)
+{
+    return step->node->fold != WX_FOLD_BODY;
+}
+
+static bool combine_run(struct wx_step *step, struct wx_batch *in)
+{
+    struct wx_step_own *own = step->own;
+    if (own->walking || is_full(own)) {
+        bool poor = own->taken < (uint64_t)COMBINE_GAIN * own->table.used;
+        if (!own->walking && poor && can_bypass(step))
+            own->bypass = BYPASS_ROUNDS * own->taken;
+        if (!hand_out(step))
+            return false;
+    }
+    if (own->bypass) {
+        own->bypass = own->bypass > in->n ? own->bypass - in->n : 0;
+        step->out += in->n;
+        wx_step_emit(step, 0, wx_batch_pass(step->worker->pool, in));
+        return true;
+    }
+    own->taken += in->n;
+    return fold(step, in);
+}
+
+static bool combine_marker(struct wx_step *step, uint64_t epoch)
+{
+    (void)epoch;
+    return hand_out(step);
+}
+
+static bool combine_idle(struct wx_step *step, bool late)
+{
+    if (late || step->batch_n || (!step->own->walking && step->own->table.used == 0))
+        return false;
+    return wx_step_flush(step) && (hand_out(step), true);
+}
+
+const struct wx_step_ops wx_combine_ops = {.open = final_open,
+                                           .run = combine_run,
+                                           .marker = combine_marker,
+                                           .idle = combine_idle,
+                                           .close = final_close};

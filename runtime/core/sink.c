@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sink steps: the ends of a dataflow. Records are written as they come; at each marker the sink makes the
+ * epoch ready (pre_commit), and once every worker of the cluster has passed it, commit() makes it count.
+ */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "core/engine.h"
+
+struct wx_step_own {
+    uint64_t ready;  /* the last epoch made ready */
+    bool unflushed;  /* something was written since the last flush */
+};
+
+static const wax_sink_ops *ops_of(const struct wx_step *step)
+{
+    return step->node->step->sink->ops;
+}
+
+static void sink_open(struct wx_step *step)
+{
+    step->own = wx_calloc(1, sizeof *step->own);
+    wx_self_open(step, ops_of(step)->self, step->node->step->sink->self, &step->self);
+}
+
+static void sink_close(struct wx_step *step)
+{
+    wx_self_close(step, ops_of(step)->self, step->self);
+    free(step->own);
+    step->own = NULL;
+}
+
+static bool sink_run(struct wx_step *step, struct wx_batch *in)
+{
+    wax_io *io = &step->io;
+    while (io->at < in->n) {
+        io->n = in->n;
+        io->in = in->rec;
+        io->keys = in->keys;
+        io->type = step->node->in.type;
+        io->key_type = step->node->in.key;
+        io->self = step->self;
+        io->cx = wx_cx_enter(step, NULL);
+        int rc = ops_of(step)->write(step->self, io);
+        wx_cx_leave(step->worker);
+        step->own->unflushed = true;
+        if (rc >= 0 && !step->worker->cx.failed)
+            break;
+        uint32_t index = io->at++;
+        if (!wx_step_refuse(step, in, index))
+            return false;
+    }
+    step->out += in->n;
+    return true;
+}
+
+static bool check(struct wx_step *step, int rc, const char *what)
+{
+    wax_cx *cx = &step->worker->cx;
+    if (rc >= 0 && !cx->failed)
+        return true;
+    wx_step_stop(step, "%s: %s", what, cx->failed ? cx->message : "its sink gave no reason");
+    return false;
+}
+
+static bool flush(struct wx_step *step)
+{
+    const wax_sink_ops *ops = ops_of(step);
+    if (!step->own->unflushed)
+        return true;
+    step->own->unflushed = false;
+    if (!ops->flush || !*ops->flush)
+        return true;
+    int rc = (*ops->flush)(step->self, wx_cx_enter(step, NULL));
+    wx_cx_leave(step->worker);
+    return check(step, rc, "flush");
+}
+
+static bool sink_marker(struct wx_step *step, uint64_t epoch)
+{
+    const wax_sink_ops *ops = ops_of(step);
+    if (!flush(step))
+        return false;
+    step->own->ready = epoch == WX_EPOCH_END ? step->passed + 1 : epoch;
+    if (!ops->pre_commit || !*ops->pre_commit)
+        return true;
+    int rc = (*ops->pre_commit)(step->self, step->own->ready, wx_cx_enter(step, NULL));
+    wx_cx_leave(step->worker);
+    return check(step, rc, "pre-commit");
+}
+
+static void sink_commit(struct wx_step *step, uint64_t epoch)
+{
+    const wax_sink_ops *ops = ops_of(step);
+    if (!ops->commit || !*ops->commit || step->own->ready == 0)
+        return;
+    uint64_t ready = step->own->ready < epoch ? step->own->ready : epoch;
+    int rc = (*ops->commit)(step->self, ready, wx_cx_enter(step, NULL));
+    wx_cx_leave(step->worker);
+    check(step, rc, "commit");
+}
+
+static bool sink_idle(struct wx_step *step, bool late)
+{
+    (void)late;
+    bool something = step->own->unflushed;
+    flush(step);
+    return something;
+}
+
+const struct wx_step_ops wx_sink_ops = {.open = sink_open,
+                                        .run = sink_run,
+                                        .marker = sink_marker,
+                                        .idle = sink_idle,
+                                        .commit = sink_commit,
+                                        .close = sink_close};
