@@ -22,7 +22,7 @@ void *wx_buf_reserve(struct wx_buf *buf, size_t len)
         buf->full = true;
         return NULL;
     }
-    if (buf->cap - buf->len < len) {
+    if (!buf->data || buf->cap - buf->len < len) {
         size_t cap = buf->cap ? buf->cap : 64;
         while (cap - buf->len < len)
             cap *= 2;

@@ -25,6 +25,11 @@ void wx_log_setup(enum wx_log_level level, enum wx_log_format format, int proces
     config.process = process;
 }
 
+void wx_log_process(int process)
+{
+    config.process = process;
+}
+
 /* Appends `text` to `line` with what logfmt and JSON need escaped; both quote in the same way. */
 static size_t put_quoted(char *line, size_t cap, size_t len, const char *text)
 {

@@ -13,6 +13,8 @@ enum wx_log_format { WX_LOG_TEXT, WX_LOG_LOGFMT, WX_LOG_JSON };
 
 /* Before threads start. `process` < 0: not part of a cluster, the field is left out. */
 void wx_log_setup(enum wx_log_level level, enum wx_log_format format, int process);
+/* The same for the process number alone, when it is known later. Before threads start. */
+void wx_log_process(int process);
 void wx_log(enum wx_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Bytes that are lines already, all of them, to standard error. */
 void wx_log_raw(const char *bytes, size_t len);

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "core/channel.h"
+#include "core/hash.h"
 #include "core/heap.h"
 
 #define ALIGN64(n)      (((n) + 63) & ~(size_t)63)
@@ -159,6 +160,19 @@ struct wx_batch *wx_batch_ref(struct wx_batch *batch)
 {
     batch->refs++;
     return batch;
+}
+
+void wx_batch_hash(struct wx_batch *batch)
+{
+    if (batch->shape->key->kind == WAX_STR) {
+        const wax_str *keys = batch->keys;
+        for (uint32_t i = 0; i < batch->n; i++)
+            batch->hash[i] = wx_hash_str(keys[i]);
+    } else {
+        const int64_t *keys = batch->keys;
+        for (uint32_t i = 0; i < batch->n; i++)
+            batch->hash[i] = wx_hash_i64(keys[i]);
+    }
 }
 
 /* The bytes are the sender's again: it may have parked for want of room. */

@@ -85,6 +85,9 @@ struct wx_batch *wx_batch_ref(struct wx_batch *batch);
 /* Drop a reference; the last one releases the batch. `pool` is the calling worker's. NULL does nothing. */
 void wx_batch_put(struct wx_pool *pool, struct wx_batch *batch);
 
+/* Fills the hash column from the keys. */
+void wx_batch_hash(struct wx_batch *batch);
+
 /* `size` bytes that live with `batch`; 16-byte aligned. `pool` is the calling worker's own. */
 void *wx_batch_alloc(struct wx_pool *pool, struct wx_batch *batch, size_t size);
 /* Bytes of own string memory. */

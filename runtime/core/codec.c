@@ -18,7 +18,6 @@
 
 #include <string.h>
 
-#include "core/hash.h"
 #include "core/value.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -29,6 +28,7 @@
 #define LIST_FACTOR  16u /* memory that lists may take: so many times the bytes received ... */
 #define LIST_SPARE   (64u << 20) /* ... and this much */
 #define FLAG_IDLE    1u
+#define FLAG_ONES    2u /* no record column: each record is the number 1 */
 #define SHORT_STRING 16u
 
 struct header {
@@ -153,10 +153,10 @@ static void encode_column(const wax_type *type, const char *base, size_t stride,
 
 void wx_batch_encode(const struct wx_batch *batch, struct wx_buf *out)
 {
-    WX_ASSERT(!batch->marker && batch->n <= WX_BATCH_RECORDS);
+    WX_ASSERT(!batch->marker && batch->n <= WX_BLOCK_RECORDS);
     const struct wx_shape *shape = batch->shape;
     struct header header = {.n = batch->n,
-                            .flags = batch->idle ? FLAG_IDLE : 0,
+                            .flags = (batch->idle ? FLAG_IDLE : 0) | (batch->rec ? 0 : FLAG_ONES),
                             .epoch = batch->epoch,
                             .entered = batch->entered,
                             .watermark = batch->watermark};
@@ -165,7 +165,7 @@ void wx_batch_encode(const struct wx_batch *batch, struct wx_buf *out)
         return;
     if (shape->key)
         encode_column(shape->key, batch->keys, shape->key->size, batch->n, out);
-    if (!shape->ones)
+    if (batch->rec)
         encode_column(shape->type, batch->rec, shape->type->size, batch->n, out);
 }
 
@@ -344,20 +344,6 @@ static bool decode_column(struct decoder *in, const wax_type *type, char *base, 
     return true;
 }
 
-static void hash_keys(struct wx_batch *batch)
-{
-    uint64_t *hash = batch->hash;
-    if (batch->shape->key->kind == WAX_STR) {
-        const wax_str *keys = batch->keys;
-        for (uint32_t i = 0; i < batch->n; i++)
-            hash[i] = wx_hash_str(keys[i]);
-    } else {
-        const int64_t *keys = batch->keys;
-        for (uint32_t i = 0; i < batch->n; i++)
-            hash[i] = wx_hash_i64(keys[i]);
-    }
-}
-
 static bool decode_columns(struct decoder *in)
 {
     struct wx_batch *batch = in->batch;
@@ -365,8 +351,7 @@ static bool decode_columns(struct decoder *in)
     if (batch->n > 0) {
         if (shape->key && !decode_column(in, shape->key, batch->keys, shape->key->size, batch->n))
             return false;
-        if (!shape->ones &&
-            !decode_column(in, shape->type, batch->rec, shape->type->size, batch->n))
+        if (batch->rec && !decode_column(in, shape->type, batch->rec, shape->type->size, batch->n))
             return false;
     }
     return in->at == in->end || refuse(in, "bytes are left over behind it");
@@ -381,18 +366,22 @@ struct wx_batch *wx_batch_decode(struct wx_pool *pool, const struct wx_shape *sh
     struct header header = {0};
     if (start)
         memcpy(&header, start, sizeof header);
-    if (header.n > WX_BATCH_RECORDS)
+    if (header.n > WX_BLOCK_RECORDS)
         refuse(&in, "it has more records than a batch can hold");
+    if (header.flags & FLAG_ONES && shape->type->kind != WAX_I64)
+        refuse(&in, "it has no records");
     if (!in.fault) {
         in.batch = wx_batch_create(pool, shape, header.n ? header.n : 1);
         in.batch->n = header.n;
+        if (header.flags & FLAG_ONES)
+            in.batch->rec = NULL;
         in.batch->idle = header.flags & FLAG_IDLE;
         in.batch->epoch = header.epoch;
         in.batch->entered = header.entered;
         in.batch->watermark = header.watermark;
         if (decode_columns(&in)) {
             if (shape->key)
-                hash_keys(in.batch);
+                wx_batch_hash(in.batch);
             return in.batch;
         }
         wx_batch_put(pool, in.batch);

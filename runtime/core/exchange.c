@@ -25,6 +25,7 @@ struct wx_step_own {
     bool flat;              /* records have no strings */
     struct wx_batch **block; /* [workers], NULL or with records */
     uint32_t *count;         /* [workers]: share of the batch */
+    char **to;               /* [workers]: where the next value of a column goes */
     uint16_t target[WX_BLOCK_RECORDS];
     bool divided;            /* target and count are those of the batch being run */
 };
@@ -38,6 +39,7 @@ static void send_open(struct wx_step *step)
     own->flat = wx_type_is_flat(step->node->in.type);
     own->block = wx_calloc(workers, sizeof(struct wx_batch *));
     own->count = wx_calloc(workers, sizeof *own->count);
+    own->to = wx_calloc(workers, sizeof *own->to);
     step->own = own;
 }
 
@@ -50,6 +52,7 @@ static void send_close(struct wx_step *step)
         wx_batch_put(step->worker->pool, own->block[w]);
     free(own->block);
     free(own->count);
+    free(own->to);
     free(own);
     step->own = NULL;
 }
@@ -128,41 +131,45 @@ static bool make_room(struct wx_step *step, const struct wx_batch *batch)
     return true;
 }
 
-static void copy_i64(struct wx_step_own *own, uint32_t n, const int64_t *from, size_t column)
+/* Points own->to at the first vacant place of a column of each block. */
+static void aim(struct wx_step_own *own, size_t column, size_t size)
 {
-    int64_t *to[own->workers];
-    for (uint32_t w = 0; w < own->workers; w++)
-        to[w] = own->block[w] ? *(int64_t **)(void *)((char *)own->block[w] + column) + own->block[w]->n
-                              : NULL;
-    for (uint32_t i = 0; i < n; i++)
-        *to[own->target[i]]++ = from[i];
+    for (uint32_t w = 0; w < own->workers; w++) {
+        struct wx_batch *block = own->block[w];
+        if (block)
+            own->to[w] = *(char **)(void *)((char *)block + column) + block->n * size;
+    }
 }
 
-static void copy_any(struct wx_step_own *own, uint32_t n, const char *from, size_t size, size_t column)
+static void copy_i64(struct wx_step_own *own, uint32_t n, const int64_t *from)
 {
-    uint32_t at[own->workers];
-    for (uint32_t w = 0; w < own->workers; w++)
-        at[w] = own->block[w] ? own->block[w]->n : 0;
+    char **to = own->to;
+    const uint16_t *target = own->target;
+    for (uint32_t i = 0; i < n; i++) {
+        char *at = to[target[i]];
+        memcpy(at, &from[i], sizeof *from);
+        to[target[i]] = at + sizeof *from;
+    }
+}
+
+static void copy_any(struct wx_step_own *own, uint32_t n, const char *from, size_t size)
+{
     for (uint32_t i = 0; i < n; i++) {
         uint32_t w = own->target[i];
-        char *to = *(char **)(void *)((char *)own->block[w] + column);
-        memcpy(to + at[w]++ * size, from + i * size, size);
+        memcpy(own->to[w], from + i * size, size);
+        own->to[w] += size;
     }
 }
 
 /* Values with strings are copied one by one into the block's own memory. */
-static void copy_deep(struct wx_step *step, uint32_t n, const char *from, const wax_type *type, size_t column)
+static void copy_deep(struct wx_step *step, uint32_t n, const char *from, const wax_type *type)
 {
     struct wx_step_own *own = step->own;
-    uint32_t at[own->workers];
-    for (uint32_t w = 0; w < own->workers; w++)
-        at[w] = own->block[w] ? own->block[w]->n : 0;
     for (uint32_t i = 0; i < n; i++) {
         uint32_t w = own->target[i];
         struct wx_batch_memory memory = wx_batch_memory(step->worker->pool, own->block[w]);
-        char *to = *(char **)(void *)((char *)own->block[w] + column);
-        wx_type_copy(type, to + (size_t)at[w]++ * type->size, from + (size_t)i * type->size, 1,
-                     &memory.memory);
+        wx_type_copy(type, own->to[w], from + (size_t)i * type->size, 1, &memory.memory);
+        own->to[w] += type->size;
     }
 }
 
@@ -171,12 +178,13 @@ static void copy_column(struct wx_step *step, uint32_t n, const void *from, cons
 {
     if (!from)
         return;
+    aim(step->own, column, type->size);
     if (!wx_type_is_flat(type))
-        copy_deep(step, n, from, type, column);
+        copy_deep(step, n, from, type);
     else if (type->size == sizeof(int64_t))
-        copy_i64(step->own, n, from, column);
+        copy_i64(step->own, n, from);
     else
-        copy_any(step->own, n, from, type->size, column);
+        copy_any(step->own, n, from, type->size);
 }
 
 static bool send_run(struct wx_step *step, struct wx_batch *batch)
@@ -190,8 +198,7 @@ static bool send_run(struct wx_step *step, struct wx_batch *batch)
     copy_column(step, batch->n, batch->rec, shape->type, offsetof(struct wx_batch, rec));
     if (shape->key) {
         copy_column(step, batch->n, batch->keys, shape->key, offsetof(struct wx_batch, keys));
-        copy_i64(own, batch->n, (const int64_t *)(const void *)batch->hash,
-                 offsetof(struct wx_batch, hash));
+        copy_column(step, batch->n, batch->hash, &wax_type_uint64_t, offsetof(struct wx_batch, hash));
     }
     for (uint32_t w = 0; w < own->workers; w++) {
         if (own->count[w] == 0)

@@ -9,7 +9,6 @@
 
 #include "base/log.h"
 #include "core/engine.h"
-#include "core/hash.h"
 
 /* Does an output of `out` point into its input? Keys of a keyed stream are strings of the input, too. */
 static bool borrows(const struct wx_shape *out)
@@ -53,33 +52,35 @@ void wax_cursor_grow_(wax_cursor *c)
 {
     wax_cx *cx = c->cx;
     struct wx_step *step = cx->step;
+    struct wx_worker *worker = step->worker;
     struct wx_batch *full = cx->out;
     uint32_t size = full->shape->type->size;
     cx->fanout += (uint64_t)full->cap * size;
-    if (cx->fanout > step->worker->config.limits.fanout_max) {
+    if (cx->fanout > worker->config.limits.fanout_max) {
         wax_fail(cx, "more than %llu bytes of results from one record (--max-fanout)",
-                 (unsigned long long)step->worker->config.limits.fanout_max);
-        if (c->chunk) {
-            c->len = 0; /* the record has failed: what follows is overwritten */
+                 (unsigned long long)worker->config.limits.fanout_max);
+        if (full != cx->first) {
+            c->next = full->rec; /* the record has failed: what follows is overwritten */
+            c->from = worker->from;
             return;
         }
     }
-    full->n = c->len;
-    if (c->from) {
-        carry_keys(step->slot[step->next_slot].batch, full, c->from, step->keyed, full->n);
+    full->n = (uint32_t)((size_t)(c->next - full->rec) / size);
+    if (c->keyed) {
+        carry_keys(step->slot[step->next_slot].batch, full, worker->from, step->keyed, full->n);
         step->keyed = 0;
+        c->from = worker->from;
     }
-    struct wx_batch *more = wx_batch_create(step->worker->pool, full->shape, full->cap);
+    struct wx_batch *more = wx_batch_create(worker->pool, full->shape, full->cap);
     more->epoch = full->epoch;
     more->entered = full->entered;
     if (full->parent)
         more->parent = wx_batch_ref(full->parent);
     full->next = more;
     cx->out = more;
-    c->rec = more->rec;
-    c->len = 0;
-    c->room = more->cap;
-    c->chunk++;
+    c->next = c->rec = more->rec;
+    c->end = more->rec + (size_t)more->cap * size;
+    c->stop = 0;
 }
 
 /* Puts the batches chained behind `first`. */
@@ -92,18 +93,22 @@ static void drop_chain(struct wx_step *step, struct wx_batch *first)
     first->next = NULL;
 }
 
-void wax_cursor_undo_(wax_cursor *c, uint32_t chunk, uint32_t len)
+void wax_cursor_undo_(wax_cursor *c, char *next)
 {
     wax_cx *cx = c->cx;
-    if (c->chunk != chunk) {
-        drop_chain(cx->step, cx->first);
-        cx->out = cx->first;
-        cx->step->keyed = len;
-        c->rec = cx->first->rec;
-        c->room = cx->first->cap;
-        c->chunk = chunk;
+    struct wx_step *step = cx->step;
+    struct wx_batch *first = cx->first;
+    uint32_t size = first->shape->type->size;
+    uint32_t len = (uint32_t)((size_t)(next - first->rec) / size);
+    if (cx->out != first) {
+        drop_chain(step, first);
+        cx->out = first;
+        step->keyed = len;
+        c->rec = first->rec;
+        c->end = first->rec + (size_t)first->cap * size;
     }
-    c->len = len;
+    c->next = next;
+    c->from = step->worker->from + len;
 }
 
 /* ---- kernel steps ---------------------------------------------------------------------------- */
@@ -348,19 +353,6 @@ static bool has_null(const struct wx_batch *out)
     return nulls > 0;
 }
 
-static void hash_keys(struct wx_batch *out)
-{
-    if (out->shape->key->kind == WAX_STR) {
-        const wax_str *keys = out->keys;
-        for (uint32_t i = 0; i < out->n; i++)
-            out->hash[i] = wx_hash_str(keys[i]);
-    } else {
-        const int64_t *keys = out->keys;
-        for (uint32_t i = 0; i < out->n; i++)
-            out->hash[i] = wx_hash_i64(keys[i]);
-    }
-}
-
 static void call_key(struct wx_step *step, struct wx_batch *in, struct wx_batch *out, uint32_t begin,
                      uint32_t end)
 {
@@ -417,7 +409,7 @@ static bool key_run(struct wx_step *step, struct wx_batch *in)
             return false;
         }
     }
-    hash_keys(out);
+    wx_batch_hash(out);
     step->out += out->n;
     if (out->n)
         wx_step_emit(step, 0, out);

@@ -9,6 +9,7 @@
  */
 #include "core/number.h"
 
+#include <float.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -130,7 +131,8 @@ size_t wx_format_f64(double value, char *to)
     if (len)
         return sign + len;
     char text[WX_NUMBER_MAX + 1];
-    for (int digits = 15; digits <= 17; digits++) {
+    /* All doubles but the smallest keep 15 digits: fewer would only be zeros. */
+    for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         len = print_double(value, digits, text);
         double again = strtod_l(text, NULL, wx_c_locale());
         if (memcmp(&again, &value, sizeof value) == 0)
@@ -146,7 +148,7 @@ size_t wx_format_f32(float value, char *to)
     if (len)
         return len;
     char text[WX_NUMBER_MAX + 1];
-    for (int digits = 6; digits <= 9; digits++) {
+    for (int digits = fabsf(value) < FLT_MIN ? 1 : 6; digits <= 9; digits++) {
         len = print_double((double)value, digits, text);
         float again = strtof_l(text, NULL, wx_c_locale());
         if (memcmp(&again, &value, sizeof value) == 0)

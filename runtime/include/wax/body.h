@@ -70,43 +70,49 @@ typedef struct wax_io {
 typedef int wax_kernel(wax_io *io);
 
 /*
- * Where a body with any number of results writes them. When `room` is used up another batch is chained,
- * so a body is never stopped in the middle of a record; the kernel stops between records instead.
+ * Where a body with any number of results writes them. When the batch is full another one is chained, so a
+ * body is never stopped in the middle of a record; the kernel stops between records instead.
  */
 typedef struct wax_cursor {
-    char *rec;      /* first record of the batch being filled */
-    uint32_t *from; /* as in wax_io, or NULL */
-    uint32_t len, room;
-    uint32_t chunk; /* batches chained so far */
-    uint32_t at;    /* the input record being done */
+    char *next, *end; /* where the next record goes; the end of the batch being filled */
+    uint32_t *from;   /* where its input index goes, or NULL */
+    size_t stop;      /* input records to do; 0 once a batch was chained */
+    uint32_t at;      /* the input record being done */
+    bool keyed;       /* is `from` wanted? */
+    char *rec;        /* first record of the batch being filled */
     wax_cx *cx;
 } wax_cursor;
 
 WAX_BEGIN_C
 WAX_EXPORT void wax_cursor_grow_(wax_cursor *c) WAX_COLD;
-WAX_EXPORT void wax_cursor_undo_(wax_cursor *c, uint32_t chunk, uint32_t len) WAX_COLD;
+WAX_EXPORT void wax_cursor_undo_(wax_cursor *c, char *next) WAX_COLD;
 WAX_END_C
+
+/* The slow calls get a copy, so that the cursor itself can stay in registers. */
+#define WAX_CURSOR_CALL_(C, CALL)                                                                  \
+    do {                                                                                           \
+        wax_cursor copy = {(C)->next,  (C)->end, (C)->from, (C)->stop, (C)->at,                    \
+                           (C)->keyed, (C)->rec, (C)->cx};                                         \
+        CALL;                                                                                      \
+        (C)->next = copy.next, (C)->end = copy.end, (C)->from = copy.from;                         \
+        (C)->stop = copy.stop, (C)->rec = copy.rec;                                                \
+    } while (0)
 
 WAX_INLINE void *wax_cursor_slot_(wax_cursor *c, size_t size)
 {
-    if (WAX_UNLIKELY(c->len == c->room)) {
-        /* A copy goes to the slow call, so that `*c` itself can stay in registers. */
-        wax_cursor copy = {c->rec, c->from, c->len, c->room, c->chunk, c->at, c->cx};
-        wax_cursor_grow_(&copy);
-        c->rec = copy.rec, c->from = copy.from, c->len = copy.len;
-        c->room = copy.room, c->chunk = copy.chunk;
-    }
-    if (c->from)
-        c->from[c->len] = c->at;
-    return c->rec + size * c->len++;
+    if (WAX_UNLIKELY(c->next == c->end))
+        WAX_CURSOR_CALL_(c, wax_cursor_grow_(&copy));
+    if (c->keyed)
+        *c->from++ = c->at;
+    void *slot = c->next;
+    c->next += size;
+    return slot;
 }
 
-WAX_INLINE void wax_cursor_take_back_(wax_cursor *c, uint32_t chunk, uint32_t len)
+/* A record failed: its results, those from `next` on, are taken back. */
+WAX_INLINE void wax_cursor_take_back_(wax_cursor *c, char *next)
 {
-    wax_cursor copy = {c->rec, c->from, c->len, c->room, c->chunk, c->at, c->cx};
-    wax_cursor_undo_(&copy, chunk, len);
-    c->rec = copy.rec, c->from = copy.from, c->len = copy.len;
-    c->room = copy.room, c->chunk = copy.chunk;
+    WAX_CURSOR_CALL_(c, wax_cursor_undo_(&copy, next));
 }
 
 /* `out` of a body that emits: wax_emit(out, value), or fill *wax_slot(out) (uninitialised memory). */
@@ -115,6 +121,13 @@ WAX_INLINE void wax_cursor_take_back_(wax_cursor *c, uint32_t chunk, uint32_t le
         wax_cursor cursor;                                                                         \
         OUT *item;                                                                                 \
     } wax_out_##NAME
+/* A cursor over what is left of io->out, and how many records it has written to its last batch. */
+#define WAX_CURSOR_(IO, KEYED, SIZE)                                                               \
+    {                                                                                              \
+        (char *)(IO)->out + (IO)->kept * (SIZE), (char *)(IO)->out + (IO)->room * (SIZE),          \
+            KEYED ? (IO)->from + (IO)->kept : NULL, (IO)->n, 0, KEYED, (char *)(IO)->out, (IO)->cx \
+    }
+#define WAX_CURSOR_KEPT_(OUT) ((uint32_t)((size_t)((OUT).cursor.next - (OUT).cursor.rec) / sizeof *(OUT).item))
 #define wax_slot(OUT) ((__typeof__((OUT)->item))wax_cursor_slot_(&(OUT)->cursor, sizeof *(OUT)->item))
 #define wax_emit(OUT, ...) ((void)(*wax_slot(OUT) = (__VA_ARGS__)))
 

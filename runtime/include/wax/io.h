@@ -66,9 +66,9 @@ WAX_END_C
     static int NAME(SELF *self, POS *pos, wax_out_##NAME *out, wax_time *wake, wax_cx *cx);        \
     static int wax_next_##NAME(void *self, void *pos, wax_io *io, wax_time *wake)                  \
     {                                                                                              \
-        wax_out_##NAME out = {{(char *)io->out, NULL, io->kept, io->room, 0, 0, io->cx}};          \
+        wax_out_##NAME out = {WAX_CURSOR_(io, false, sizeof *((wax_out_##NAME *)0)->item)};         \
         int rc = NAME((SELF *)self, (POS *)pos, &out, wake, io->cx);                               \
-        io->kept = out.cursor.len;                                                                 \
+        io->kept = WAX_CURSOR_KEPT_(out);                                                          \
         return rc;                                                                                 \
     }                                                                                              \
     WAX_CONST wax_source_ops wax_source_ops_##NAME = {                                             \

@@ -97,7 +97,7 @@ WAX_END_C
         OUT *WAX_RESTRICT out = (OUT *)io->out;                                                    \
         WAX_UNUSED SELF *self = (SELF *)io->self;                                                  \
         wax_cx *cx = io->cx;                                                                       \
-        uint32_t i = io->at, n = io->n, kept = io->kept;                                           \
+        size_t i = io->at, n = io->n, kept = io->kept;                                             \
         int rc = 0;                                                                                \
         for (; i < n; i++) {                                                                       \
             out[kept] = WAX_ZERO_(OUT);                                                            \
@@ -105,11 +105,11 @@ WAX_END_C
             if (WAX_UNLIKELY(rc < 0))                                                              \
                 break;                                                                             \
             if (from)                                                                              \
-                from[kept] = i;                                                                    \
-            kept += (uint32_t)(rc & WAX_EMIT);                                                     \
+                from[kept] = (uint32_t)i;                                                          \
+            kept += (size_t)(rc & WAX_EMIT);                                                       \
         }                                                                                          \
-        io->at = i;                                                                                \
-        io->kept = kept;                                                                           \
+        io->at = (uint32_t)i;                                                                      \
+        io->kept = (uint32_t)kept;                                                                 \
         return rc < 0 ? rc : 0;                                                                    \
     }                                                                                              \
     static WAX_UNUSED int wax_kernel_##NAME(wax_io *io)                                            \
@@ -158,7 +158,7 @@ WAX_END_C
         T *WAX_RESTRICT out = (T *)io->out;                                                        \
         WAX_UNUSED SELF *self = (SELF *)io->self;                                                  \
         wax_cx *cx = io->cx;                                                                       \
-        uint32_t i = io->at, n = io->n, kept = io->kept, lost = io->lost;                          \
+        size_t i = io->at, n = io->n, kept = io->kept, lost = io->lost;                            \
         int rc = 0;                                                                                \
         for (; i < n; i++) {                                                                       \
             rc = CALL;                                                                             \
@@ -166,18 +166,18 @@ WAX_END_C
                 break;                                                                             \
             out[kept] = in[i]; /* branch-free: overwritten by the next one when dropped */         \
             if (from)                                                                              \
-                from[kept] = i;                                                                    \
-            kept += (uint32_t)(rc != 0);                                                           \
+                from[kept] = (uint32_t)i;                                                          \
+            kept += (size_t)(rc != 0);                                                             \
             if (rest) {                                                                            \
                 rest[lost] = in[i];                                                                \
                 if (rest_from)                                                                     \
-                    rest_from[lost] = i;                                                           \
-                lost += (uint32_t)(rc == 0);                                                       \
+                    rest_from[lost] = (uint32_t)i;                                                 \
+                lost += (size_t)(rc == 0);                                                         \
             }                                                                                      \
         }                                                                                          \
-        io->at = i;                                                                                \
-        io->kept = kept;                                                                           \
-        io->lost = lost;                                                                           \
+        io->at = (uint32_t)i;                                                                      \
+        io->kept = (uint32_t)kept;                                                                 \
+        io->lost = (uint32_t)lost;                                                                 \
         return rc < 0 ? rc : 0;                                                                    \
     }                                                                                              \
     static WAX_UNUSED int wax_kernel_##NAME(wax_io *io)                                            \
@@ -244,31 +244,31 @@ WAX_END_C
                       WAX_UNUSED wax_out_##NAME *out, WAX_UNUSED wax_cx *cx)
 /* Once a further batch is chained the loop ends after the record, so that little output waits. */
 #define WAX_FLAT_KERNEL_(NAME, IN, SELF, CALL)                                                     \
-    WAX_INLINE int wax_loop_##NAME(wax_io *io, uint32_t *from)                                     \
+    WAX_INLINE int wax_loop_##NAME(wax_io *io, const bool keyed)                                   \
     {                                                                                              \
         const IN *WAX_RESTRICT in = (const IN *)io->in;                                            \
         WAX_UNUSED SELF *self = (SELF *)io->self;                                                  \
         wax_cx *cx = io->cx;                                                                       \
-        wax_out_##NAME out = {{(char *)io->out, from, io->kept, io->room, 0, 0, cx}};              \
-        uint32_t i = io->at, n = io->n;                                                            \
+        wax_out_##NAME out = {WAX_CURSOR_(io, keyed, sizeof *((wax_out_##NAME *)0)->item)};        \
+        size_t i = io->at;                                                                         \
         int rc = 0;                                                                                \
-        while (i < n && out.cursor.chunk == 0) {                                                   \
-            uint32_t len = out.cursor.len;                                                         \
-            out.cursor.at = i;                                                                     \
+        while (i < out.cursor.stop) {                                                              \
+            char *next = out.cursor.next;                                                          \
+            out.cursor.at = (uint32_t)i;                                                           \
             rc = CALL;                                                                             \
             if (WAX_UNLIKELY(rc < 0)) {                                                            \
-                wax_cursor_take_back_(&out.cursor, 0, len);                                        \
+                wax_cursor_take_back_(&out.cursor, next);                                          \
                 break;                                                                             \
             }                                                                                      \
             i++;                                                                                   \
         }                                                                                          \
-        io->at = i;                                                                                \
-        io->kept = out.cursor.len;                                                                 \
+        io->at = (uint32_t)i;                                                                      \
+        io->kept = WAX_CURSOR_KEPT_(out);                                                          \
         return rc < 0 ? rc : 0;                                                                    \
     }                                                                                              \
     static WAX_UNUSED int wax_kernel_##NAME(wax_io *io)                                            \
     {                                                                                              \
-        return io->from ? wax_loop_##NAME(io, io->from) : wax_loop_##NAME(io, NULL);               \
+        return io->from ? wax_loop_##NAME(io, true) : wax_loop_##NAME(io, false);                  \
     }
 #define wax_flat_map(...)                                                                          \
     WAX_PICK4_(__VA_ARGS__, wax_flat_map4_, wax_flat_map3_,                                        \
@@ -344,7 +344,7 @@ inline handle wax_merge_(const char *where, const char *id, handle up, more... o
         const T *WAX_RESTRICT in = (const T *)io->in;                                              \
         K *WAX_RESTRICT key = (K *)io->out;                                                        \
         wax_cx *cx = io->cx;                                                                       \
-        for (uint32_t i = io->at, n = io->n; i < n; i++)                                           \
+        for (size_t i = io->at, n = io->n; i < n; i++)                                             \
             key[i] = NAME(&in[i], cx);                                                             \
         return 0;                                                                                  \
     }                                                                                              \

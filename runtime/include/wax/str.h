@@ -36,7 +36,7 @@ WAX_INLINE bool wax_str_is(wax_str a, const char *text)
 WAX_INLINE bool wax_str_starts(wax_str a, const char *text)
 {
     size_t len = strlen(text);
-    return a.len >= len && memcmp(a.ptr, text, len) == 0;
+    return a.len >= len && (len == 0 || memcmp(a.ptr, text, len) == 0);
 }
 
 /* ASCII white space: blank, \t \n \v \f \r. */
@@ -58,6 +58,8 @@ WAX_INLINE wax_str wax_str_trim(wax_str s)
 /* What stands before the first `sep`; `*rest` moves behind it. Without one: all of it, `*rest` is empty. */
 WAX_INLINE wax_str wax_str_cut(wax_str *rest, char sep)
 {
+    if (rest->len == 0)
+        return *rest;
     uint32_t i = 0;
     while (i < rest->len && rest->ptr[i] != sep)
         i++;
@@ -71,6 +73,8 @@ WAX_INLINE wax_str wax_str_cut(wax_str *rest, char sep)
 /* The next run of bytes that are not white space; `*rest` moves behind it. False at the end. */
 WAX_INLINE bool wax_str_word(wax_str *rest, wax_str *word)
 {
+    if (rest->len == 0)
+        return false;
     const char *p = rest->ptr, *end = p + rest->len;
     while (p < end && wax_is_space_(*p))
         p++;
@@ -90,12 +94,14 @@ WAX_INLINE bool wax_str_f64(wax_str s, double *out)
 {
     static const double powers[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    if (s.len == 0)
+        return false;
     const char *p = s.ptr, *end = p + s.len;
-    bool negative = s.len > 0 && *p == '-';
+    bool negative = *p == '-';
     p += negative;
     int64_t digits = 0;
     uint32_t n = 0, fraction = 0;
-    for (; p < end && (unsigned char)(*p - '0') < 10; p++, n++)
+    for (; p < end && (unsigned char)(*p - '0') < 10 && n <= 15; p++, n++)
         digits = digits * 10 + (*p - '0');
     if (p < end && *p == '.' && n > 0 && n <= 15)
         for (p++; p < end && (unsigned char)(*p - '0') < 10 && n <= 15; p++, n++, fraction++)
