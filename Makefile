@@ -30,7 +30,10 @@ COVER   ?=
 MARCH   ?=
 V       ?=
 FUZZ_SECONDS ?= 30
-MAKEFLAGS += -j$(JOBS) --no-print-directory
+MAKEFLAGS += --no-print-directory
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS)
+endif
 
 # ---- kinds of build -----------------------------------------------------------------------------
 
@@ -208,18 +211,16 @@ bench-short: bench-build ## The same, small and quick
 
 # ---- the house ----------------------------------------------------------------------------------
 
-FORMAT_SRC = $(shell find runtime tests examples -name '*.[ch]' 2>/dev/null | sort)
-
 .PHONY: lint format format-check setup
-lint: format-check ## Check format, layers, headers, functions, and run clang-tidy
+lint: ## Check format, layers, headers, functions and scripts, and run clang-tidy
+	@tools/setup lint
 	@tests/lint/run
 
-format: ## Format all sources
-	@clang-format -i $(FORMAT_SRC)
+format: ## Format all C sources
+	@tests/lint/format -i
 
-format-check:
-	@tools/setup lint
-	@clang-format --dry-run -Werror $(FORMAT_SRC)
+format-check: ## Check that all C sources are formatted
+	@tests/lint/format
 
 setup: ## Install every package that any target here needs
 	@tools/setup build test lint clang coverage

@@ -277,7 +277,7 @@ static int compile(const struct wx_recipe *recipe, const char *fresh, struct wx_
 {
     for (int i = 0; i < COMPILES_MAX; i++) {
         struct timespec start;
-        clock_gettime(CLOCK_REALTIME_COARSE, &start); /* the clock of file times */
+        clock_gettime(CLOCK_REALTIME, &start);
         wx_words_fini(local);
         if (wx_compile(recipe, fresh, local, err) < 0)
             return -1;

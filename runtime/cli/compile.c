@@ -24,7 +24,7 @@
  */
 static const char *const common_flags[] = {
     "-std=gnu17",
-    "-O2",
+    "-O3",
     "-g",
     "-fPIC",
     "-fvisibility=hidden", /* a module's functions are not replaced by wax's of the same name */

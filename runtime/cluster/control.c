@@ -123,7 +123,7 @@ static void detach_all(struct control *c, uint64_t generation, uint64_t digest)
 {
     if (c->generation == generation && c->digest == digest)
         return;
-    for (uint32_t i = 0; i < workers_of(c); i++)
+    for (uint32_t i = 0; c->process->sockets && i < workers_of(c); i++)
         wx_sockets_detach(c->process->sockets[i]);
     c->generation = generation;
     c->digest = digest;

@@ -37,6 +37,7 @@ static void refuse(struct wx_session *s, uint32_t conn, const char *sentence)
 static void turn_away(struct wx_session *s, uint32_t conn, const char *reason)
 {
     struct wx_message message = {.kind = WX_MSG_ABORT, .items = ""};
+    message.u.abort.process = s->config.self;
     message.u.abort.exit_code = WX_EXIT_NETWORK;
     message.u.abort.reason = (wax_str){reason, (uint32_t)strlen(reason)};
     s->host->send(s->host, conn, &message); /* generation 0: it is no member */
@@ -95,6 +96,10 @@ static void hear_greeting(struct wx_session *s, uint32_t conn, const struct wx_m
     c->nonce = greeting->nonce;
     memcpy(c->their_challenge, greeting->challenge, WX_CHALLENGE);
     wx_session_name(s, c->peer, name);
+    if (c->peer >= WX_PROCESSES_MAX) {
+        wx_session_drop(s, conn); /* no release of wax says that */
+        return;
+    }
     if (greeting->version != WX_WIRE_VERSION) {
         snprintf(text, sizeof text,
                  "%s speaks version %u of the protocol and this process version %u: run the same "
@@ -591,9 +596,30 @@ static void give_up_handshakes(struct wx_session *s)
     }
 }
 
+/* Who has the place is silent for long: before the start it goes to the one who claims it. */
+static void settle_old_rivals(struct wx_session *s)
+{
+    for (uint32_t i = 0; i < s->config.processes; i++) {
+        struct wx_session_peer *peer = &s->peer[i];
+        if (peer->rival == WX_NOBODY || s->now - s->conn[peer->rival].since <= RIVAL_WAIT)
+            continue;
+        uint32_t loser = s->phase < WX_RUNNING ? peer->conn : peer->rival;
+        if (loser == peer->rival)
+            peer->rival = WX_NOBODY;
+        else
+            peer->conn = WX_NOBODY;
+        wx_session_drop(s, loser);
+        if (s->phase < WX_RUNNING)
+            wx_join_lost(s, i, "it is silent");
+    }
+}
+
 void wx_join_tick(struct wx_session *s)
 {
     give_up_handshakes(s);
+    settle_old_rivals(s);
+    if (s->phase >= WX_RUNNING)
+        return;
     for (uint32_t i = 0; i < s->config.processes && s->phase < WX_RUNNING; i++)
         if (i != s->config.self)
             say_waiting(s, i);

@@ -137,6 +137,7 @@ static void write_body(const struct wx_message *message, struct wx_buf *out)
         put_number(out, message->u.signal_number, 4);
         break;
     case WX_MSG_ABORT:
+        put_number(out, message->u.abort.process, 4);
         put_number(out, message->u.abort.exit_code, 4);
         put_text(out, message->u.abort.reason);
         break;
@@ -264,6 +265,7 @@ static bool read_body(struct window *w, struct wx_message *message)
         message->u.signal_number = take_u32(w);
         break;
     case WX_MSG_ABORT:
+        message->u.abort.process = take_u32(w);
         message->u.abort.exit_code = take_u32(w);
         message->u.abort.reason = take_text(w);
         break;

@@ -89,6 +89,7 @@ struct wx_message {
         uint32_t signal_number; /* STOP */
         bool ended; /* GOODBYE: the input came to its end on all workers */
         struct {
+            uint32_t process; /* that stops the cluster; the sender may only pass it on */
             uint32_t exit_code;
             wax_str reason;
         } abort;

@@ -174,7 +174,7 @@ static int make_workers(struct wx_process *p, struct wx_error *err)
     p->credit = p->options->limits.channel_max;
     if (p->credit == 0)
         p->credit = wx_channel_credit(total);
-    p->thread = aligned_alloc(64, workers * sizeof *p->thread);
+    p->thread = aligned_alloc(64, (workers * sizeof *p->thread + 63) & ~(size_t)63);
     WX_ASSERT(p->thread);
     memset(p->thread, 0, workers * sizeof *p->thread);
     for (uint32_t i = 0; i < workers; i++)

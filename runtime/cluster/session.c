@@ -71,6 +71,7 @@ static void abort_all(struct wx_session *s, int exit_code, int peers_exit, const
         tell = false;
     size_t len = strlen(reason);
     struct wx_message message = {.kind = WX_MSG_ABORT};
+    message.u.abort.process = s->config.self;
     message.u.abort.exit_code = (uint32_t)peers_exit;
     message.u.abort.reason = (wax_str){reason, (uint32_t)(len < WX_REASON_MAX ? len : WX_REASON_MAX)};
     if (s->phase < WX_PROMISED)
@@ -320,8 +321,9 @@ static void hear_abort(struct wx_session *s, uint32_t from, const struct wx_mess
     if (message->generation != s->generation && (message->generation != 0 || s->phase >= WX_RUNNING))
         return;
     char text[WX_SENTENCE_MAX], name[WX_WHY_MAX];
+    uint32_t origin = message->u.abort.process;
     copy_reason(text, sizeof text, message->u.abort.reason);
-    wx_session_name(s, from, name);
+    wx_session_name(s, origin < s->config.processes ? origin : from, name);
     int exit_code = (int)message->u.abort.exit_code;
     switch (exit_code) {
     case WX_EXIT_NETWORK:
@@ -337,6 +339,10 @@ static void hear_abort(struct wx_session *s, uint32_t from, const struct wx_mess
         exit_code = WX_EXIT_PEER;
         wx_session_say(s, WX_LOG_ERROR, "%s has stopped: %s", name, text);
     }
+    /* Whoever sees this process leave must hear why first: the first message may still be on its way. */
+    struct wx_message relay = *message;
+    if (s->phase >= WX_PROMISED && exit_code != WX_EXIT_NETWORK)
+        wx_session_broadcast(s, &relay);
     if (s->phase == WX_RUNNING || s->phase == WX_LEAVING)
         s->host->stop(s->host, WX_STOP_NOW);
     finish(s, exit_code);
@@ -538,8 +544,7 @@ void wx_session_tick(struct wx_session *s, wax_time now)
     if (s->config.processes == 1)
         return;
     check_silence(s);
-    if (s->phase < WX_RUNNING)
-        wx_join_tick(s);
+    wx_join_tick(s);
     if (s->phase == WX_RUNNING && s->broken != WX_NOBODY && s->now >= s->broken_by)
         lose(s, s->broken, s->broken_why);
     check_leaving(s);

@@ -48,7 +48,9 @@
 
 #define STDIN_PATH "-"
 
-WAX_RECORD(wx_lines_pos, (int64_t, offset)); /* of the next line in the file; 0: not begun */
+/* Where a part goes on in its file. Not `begun`: it is looking for its first line, or has not
+ * started. */
+WAX_RECORD(wx_lines_pos, (int64_t, offset), (bool, begun));
 
 /* SELF of the source; of each part from `file` on. */
 struct reader {
@@ -57,7 +59,6 @@ struct reader {
     int fd;     /* -1: not open */
     bool stream;
     uint64_t from, to; /* range: bytes of the file */
-    uint64_t looked;   /* range: where to go on looking for the first line; 0: not yet */
     uint64_t line_len; /* bytes a line takes on average, its end included */
     char *held;        /* stream: bytes not given yet, [held_at, held_end); owned */
     size_t held_at, held_end, held_cap;
@@ -254,22 +255,18 @@ static int fail_too_long(const struct reader *self, int64_t offset, wax_cx *cx)
 static int find_first_line(struct reader *self, wx_lines_pos *pos, wax_cx *cx)
 {
     char bytes[READ_MIN * 2];
-    uint64_t at = self->looked ? self->looked : self->from - 1;
+    uint64_t at = pos->offset ? (uint64_t)pos->offset : self->from - 1;
     uint64_t left =
         self->to - 1 - at; /* a line end in the last byte begins a line of the next part */
     size_t want = left < sizeof bytes ? (size_t)left : sizeof bytes, got;
     if (read_at(self, bytes, want, at, &got, cx) < 0)
         return WAX_FAIL;
     const char *end = memchr(bytes, '\n', got);
-    if (end)
-        pos->offset = (int64_t)(at + (size_t)(end - bytes) + 1);
-    else if (got < want)
+    if (!end && got < want)
         return fail_shorter(self, at + got, cx);
-    self->looked = at + got;
-    if (end || got < left)
-        return WAX_OK;
-    pos->offset = (int64_t)self->to;
-    return WAX_EOF;
+    pos->begun = end != NULL;
+    pos->offset = (int64_t)(at + (end ? (size_t)(end - bytes) + 1 : got));
+    return end || got < left ? WAX_OK : WAX_EOF;
 }
 
 static size_t read_size(const struct reader *self, uint64_t left, const wax_io *io)
@@ -320,9 +317,11 @@ static int next_of_range(struct reader *self, wx_lines_pos *pos, wax_io *io)
         return WAX_EOF;
     if (open_file(self, io->cx) < 0)
         return WAX_FAIL;
-    if (pos->offset == 0 && self->from > 0) {
+    if (self->from == 0)
+        pos->begun = true;
+    if (!pos->begun) {
         int rc = find_first_line(self, pos, io->cx);
-        if (rc != WAX_OK || pos->offset == 0)
+        if (rc != WAX_OK || !pos->begun)
             return rc;
     }
     uint64_t left = self->to - (uint64_t)pos->offset;

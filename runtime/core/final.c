@@ -17,7 +17,8 @@
 #define COMBINE_KEYS   (64u << 10) /* keys after which a combining table is emptied */
 #define COMBINE_BYTES  (8u << 20)  /* or its memory reaches this */
 #define COMBINE_GAIN   2u          /* records per key below which combining does not pay */
-#define BYPASS_ROUNDS  16u         /* records let through after that, in units of the table's fill */
+#define BYPASS_FIRST   16u         /* records let through after that, in units of the table's fill; */
+#define BYPASS_LAST    4096u       /* doubled each time in a row that it did not pay, up to this */
 
 struct wx_step_own {
     struct wx_table table;
@@ -25,6 +26,7 @@ struct wx_step_own {
     bool walking;        /* handing out the table */
     uint64_t taken;      /* COMBINE: records since the table was empty */
     uint64_t bypass;     /* COMBINE: records still to let through */
+    uint32_t rounds;     /* COMBINE: fills to let through the next time that it does not pay */
     void *state[WX_BLOCK_RECORDS];
     uint32_t fresh[WX_BLOCK_RECORDS];
     uint8_t is_fresh[WX_BLOCK_RECORDS];
@@ -35,6 +37,7 @@ static void final_open(struct wx_step *step)
     struct wx_step_own *own = wx_calloc(1, sizeof *own);
     const struct wx_shape *shape = &step->node->out[0].shape;
     wx_table_init(&own->table, &step->worker->heap, shape->key, shape->type);
+    own->rounds = BYPASS_FIRST;
     step->own = own;
 }
 
@@ -206,13 +209,24 @@ static bool can_bypass(const struct wx_step *step)
     return step->node->fold != WX_FOLD_BODY;
 }
 
+/* The table is full: has combining paid? */
+static void judge(struct wx_step *step)
+{
+    struct wx_step_own *own = step->own;
+    if (own->taken >= (uint64_t)COMBINE_GAIN * own->table.used) {
+        own->rounds = BYPASS_FIRST;
+    } else if (can_bypass(step)) {
+        own->bypass = own->rounds * own->taken;
+        own->rounds = own->rounds < BYPASS_LAST ? own->rounds * 2 : BYPASS_LAST;
+    }
+}
+
 static bool combine_run(struct wx_step *step, struct wx_batch *in)
 {
     struct wx_step_own *own = step->own;
     if (own->walking || is_full(own)) {
-        bool poor = own->taken < (uint64_t)COMBINE_GAIN * own->table.used;
-        if (!own->walking && poor && can_bypass(step))
-            own->bypass = BYPASS_ROUNDS * own->taken;
+        if (!own->walking)
+            judge(step);
         if (!hand_out(step))
             return false;
     }

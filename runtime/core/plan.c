@@ -128,9 +128,11 @@ static struct origin plan_final(struct planner *p, const struct wx_flow_step *st
 
 static void plan_output(struct planner *p, const struct wx_flow_step *step, struct origin from)
 {
+    uint32_t writer = hash_id(step->id) % p->plan->workers;
     if (step->sink->ops->single)
-        from = exchange(p, from, step, WX_ROUTE_ONE, hash_id(step->id) % p->plan->workers);
+        from = exchange(p, from, step, WX_ROUTE_ONE, writer);
     struct wx_node *node = add_node(p, WX_NODE_SINK, step);
+    node->target = writer;
     connect(p, from, node);
     for (uint32_t i = 0; i < step->outputs; i++)
         node->out[i].shape = step->output[i].shape;

@@ -18,9 +18,17 @@ static const wax_sink_ops *ops_of(const struct wx_step *step)
     return step->node->step->sink->ops;
 }
 
+/* A sink with a single writer is opened by that one only: to open a file may be to empty it. */
+static bool writes_here(const struct wx_step *step)
+{
+    return !ops_of(step)->single || step->node->target == step->worker->config.index;
+}
+
 static void sink_open(struct wx_step *step)
 {
     step->own = wx_calloc(1, sizeof *step->own);
+    if (!writes_here(step))
+        return;
     wx_self_open(step, ops_of(step)->self, step->node->step->sink->self, &step->self);
 }
 
@@ -80,6 +88,8 @@ static bool flush(struct wx_step *step)
 static bool sink_marker(struct wx_step *step, uint64_t epoch)
 {
     const wax_sink_ops *ops = ops_of(step);
+    if (!writes_here(step))
+        return true;
     if (!flush(step))
         return false;
     step->own->ready = epoch == WX_EPOCH_END ? step->passed + 1 : epoch;

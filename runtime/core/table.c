@@ -5,8 +5,10 @@
  *   | hash 0 | hash 1 | hash 2 | hash 3 | place 0 | place 1 | place 2 | place 3 |
  *
  *   a place of an int64_t key:  | state | owned |              the hash is the key (it is a bijection)
- *   a place of a wax_str key:   | ptr, len | state | owned |
+ *   a place of a wax_str key:   | 16 bytes of key | state | owned |
  *
+ * A string of up to 15 bytes stands in its place, so that comparing needs no other memory; a longer one has
+ * a copy elsewhere.
  * `owned` {block, size} is there only for states with pointers. With an int64_t key and a count as state a
  * bucket is one cache line. A hash of 0 marks a vacant place; the one int64_t key that has it lives apart, in
  * `zero`. Buckets that are full pass on to the next one. A partition above its load goes on a list and is
@@ -29,10 +31,8 @@ struct owned {
     uint64_t size;
 };
 
-struct str_key {
-    const char *ptr;
-    uint64_t len;
-};
+/* A key as it stands in its place: a short one, or a pointer, the length, and FAR in the last byte. */
+#define FAR (UINT64_C(0xff) << 56)
 
 static bool over_load(const struct wx_subtable *part)
 {
@@ -48,7 +48,7 @@ void wx_table_init(struct wx_table *table, struct wx_heap *heap, const wax_type 
     table->state = state;
     table->strings = key->kind == WAX_STR;
     table->flat = wx_type_is_flat(state);
-    table->at_state = table->strings ? sizeof(struct str_key) : 0;
+    table->at_state = table->strings ? sizeof(struct wx_short) : 0;
     table->place = table->at_state + ((state->size + 7) & ~7u);
     if (!table->flat)
         table->place += sizeof(struct owned);
@@ -70,9 +70,9 @@ static struct owned *owned_of(const struct wx_table *table, char *place)
     return (struct owned *)(void *)(place + table->place - sizeof(struct owned));
 }
 
-static struct str_key *key_of(char *place)
+static struct wx_short *key_of(char *place)
 {
-    return (struct str_key *)(void *)place;
+    return (struct wx_short *)(void *)place;
 }
 
 /* Bit i: hash i of the bucket is `hash`. */
@@ -88,12 +88,37 @@ static inline uint32_t equal_to(const uint64_t *bucket, uint64_t hash)
 #endif
 }
 
+/* ---- string keys ----------------------------------------------------------------------------- */
+
+static inline bool is_far(const struct wx_short *key)
+{
+    return key->word[1] >= FAR;
+}
+
+static inline wax_str far_text(const struct wx_short *key)
+{
+    return (wax_str){(const char *)(uintptr_t)key->word[0], (uint32_t)key->word[1]};
+}
+
+static wax_str text_of(const struct wx_short *key)
+{
+    if (is_far(key))
+        return far_text(key);
+    return (wax_str){(const char *)key, (uint32_t)(key->word[1] >> 56)};
+}
+
+static bool is_far_text(const struct wx_short *have, wax_str key)
+{
+    return have->word[1] == (FAR | key.len) && memcmp(far_text(have).ptr, key.ptr, key.len) == 0;
+}
+
 /* ---- an end to it ---------------------------------------------------------------------------- */
 
 static void free_place(struct wx_table *table, char *place)
 {
-    if (table->strings)
-        wx_heap_free(table->heap, (char *)(uintptr_t)key_of(place)->ptr, key_of(place)->len);
+    if (table->strings && is_far(key_of(place)))
+        wx_heap_free(table->heap, (char *)(uintptr_t)far_text(key_of(place)).ptr,
+                     far_text(key_of(place)).len);
     if (!table->flat)
         wx_heap_free(table->heap, owned_of(table, place)->block, owned_of(table, place)->size);
 }
@@ -206,11 +231,11 @@ static __attribute__((noinline)) char *insert(struct wx_table *table, struct wx_
     if (part->used + 1 >= part->count * PLACES)
         return NULL; /* one place stays vacant, so that every search ends */
     char *place = take_vacant(table, part->buckets, part->count, hash);
-    if (key) {
-        char *copy = wx_heap_alloc(table->heap, key->len);
-        if (key->len)
-            memcpy(copy, key->ptr, key->len);
-        *key_of(place) = (struct str_key){copy, key->len};
+    if (key && key->len <= WX_SHORT_MAX) {
+        *key_of(place) = wx_short_of(*key);
+    } else if (key) {
+        char *copy = memcpy(wx_heap_alloc(table->heap, key->len), key->ptr, key->len);
+        *key_of(place) = (struct wx_short){{(uintptr_t)copy, FAR | key->len}};
     }
     count_new(table, part);
     return place;
@@ -242,14 +267,19 @@ static inline char *find_str(struct wx_table *table, const wax_str *key, uint64_
     *fresh = false;
     if (__builtin_expect(part->count == 0, 0))
         return NULL;
+    bool is_near = key->len <= WX_SHORT_MAX;
+    struct wx_short near = {{0, 0}};
+    if (is_near)
+        near = wx_short_of(*key);
     uint32_t mask = part->count - 1;
     for (uint32_t at = (uint32_t)hash & mask;; at = (at + 1) & mask) {
         char *bucket = part->buckets + (size_t)at * table->bucket;
         uint32_t found = equal_to(hashes_of(bucket), hash);
         for (; found; found &= found - 1) {
             char *place = place_of(table, bucket, (uint32_t)__builtin_ctz(found));
-            const struct str_key *have = key_of(place);
-            if (have->len == key->len && memcmp(have->ptr, key->ptr, key->len) == 0)
+            const struct wx_short *have = key_of(place);
+            if (is_near ? have->word[0] == near.word[0] && have->word[1] == near.word[1]
+                        : is_far_text(have, *key))
                 return place;
         }
         if (equal_to(hashes_of(bucket), 0)) {
@@ -276,18 +306,21 @@ static inline __attribute__((always_inline)) void prefetch(const struct wx_table
     }
 }
 
-#define AHEAD 64u /* keys fetched ahead: enough to hide memory, few enough to stay in the first cache */
+#define CACHED_KEYS 4096u /* tables of no more keys are in the cache anyway */
+#define AHEAD       64u   /* keys fetched ahead: enough to hide memory, few enough to stay in the first cache */
 
 /* Finds or makes the states of all `n` keys; false when a partition had to be grown on the way. */
 static inline __attribute__((always_inline)) bool find_all(struct wx_table *table, uint32_t n,
                                                            const wax_str *strings, const uint64_t *hash,
                                                            void **state, uint8_t *is_new)
 {
-    size_t at_state = strings ? sizeof(struct str_key) : 0;
+    bool large = table->used > CACHED_KEYS;
+    size_t at_state = strings ? sizeof(struct wx_short) : 0;
     for (uint32_t begin = 0; begin < n; begin += AHEAD) {
         uint32_t end = n - begin < AHEAD ? n : begin + AHEAD;
         uint32_t next = n - end < AHEAD ? n - end : AHEAD;
-        prefetch(table, next, hash + end);
+        if (large)
+            prefetch(table, next, hash + end);
         for (uint32_t i = begin; i < end; i++) {
             bool made;
             char *place = strings ? find_str(table, &strings[i], hash[i], &made)
@@ -311,7 +344,8 @@ uint32_t wx_table_upsert(struct wx_table *table, uint32_t n, const void *keys, c
     WX_ASSERT(n <= WX_BLOCK_RECORDS);
     memset(is_new, 0, n);
     grow_crowded(table);
-    prefetch(table, n < AHEAD ? n : AHEAD, hash);
+    if (table->used > CACHED_KEYS)
+        prefetch(table, n < AHEAD ? n : AHEAD, hash);
     /* Where a partition was grown, pointers found before may have moved: all are looked up again. */
     if (table->strings)
         while (!find_all(table, n, keys, hash, state, is_new))
@@ -379,7 +413,7 @@ static void read_place(const struct wx_table *table, char *place, uint32_t k, vo
                        const uint64_t *hash, void *states)
 {
     if (table->strings)
-        ((wax_str *)keys)[k] = (wax_str){key_of(place)->ptr, (uint32_t)key_of(place)->len};
+        ((wax_str *)keys)[k] = text_of(key_of(place));
     else
         ((int64_t *)keys)[k] = wx_unhash_i64(hash[k]);
     size_t size = table->state->size;

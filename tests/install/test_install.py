@@ -88,7 +88,7 @@ class Install(unittest.TestCase):
     def test_the_command_needs_no_library_but_the_c_library(self):
         out = self.check(run("readelf", "-d", f"{self.prefix}/bin/wax"))
         needed = [line.split("[")[1].rstrip("]") for line in out.splitlines() if "(NEEDED)" in line]
-        self.assertTrue(set(needed) <= {"libc.so.6", "libm.so.6", "ld-linux-aarch64.so.1"}, needed)
+        self.assertEqual([n for n in needed if not n.startswith(("libc.so", "libm.so", "ld-linux"))], [])
 
     def test_uninstall_leaves_nothing(self):
         with tempfile.TemporaryDirectory() as root:

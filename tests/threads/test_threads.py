@@ -43,15 +43,16 @@ class Threads(unittest.TestCase):
     def test_a_stop_in_the_middle(self):
         for spread in (["-w3"], ["-p2", "-w2"]):
             with self.subTest(spread=" ".join(spread)):
-                process = subprocess.Popen([WAX, "run", "examples/program.c", *spread], cwd=ROOT,
-                                           stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                                           stderr=subprocess.PIPE, text=True)
-                process.stdin.write("1\n" * 1000)
-                process.stdin.flush()
-                time.sleep(2)
-                process.send_signal(signal.SIGTERM)
-                _, stderr = process.communicate(timeout=SECONDS_MAX)
-                self.assertEqual(process.returncode, 143, stderr[-3000:])
+                with tempfile.TemporaryFile("w+") as errors, subprocess.Popen(
+                        [WAX, "run", "examples/program.c", *spread], cwd=ROOT, stdin=subprocess.PIPE,
+                        stdout=subprocess.DEVNULL, stderr=errors, text=True) as process:
+                    process.stdin.write("1\n" * 1000)
+                    process.stdin.flush()
+                    time.sleep(2)
+                    process.send_signal(signal.SIGTERM)
+                    code = process.wait(timeout=SECONDS_MAX)  # with its input still open
+                    errors.seek(0)
+                    self.assertEqual(code, 143, errors.read()[-3000:])
 
 
 if __name__ == "__main__":

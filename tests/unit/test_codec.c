@@ -263,7 +263,7 @@ Test(codec, keeps_full_batches)
     struct wx_pool *pool = wx_pool_create();
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         struct maker maker = {.seed = i + 1};
-        uint32_t n = shapes[i].type->kind == WAX_STR || shapes[i].ones ? WX_BATCH_RECORDS : 200;
+        uint32_t n = shapes[i].type->kind == WAX_STR || shapes[i].ones ? WX_BLOCK_RECORDS : 200;
         struct wx_batch *batch = make_batch(&maker, pool, &shapes[i], n);
         struct wx_buf bytes = {.max = BYTES_MAX};
         struct wx_error err = {0};
@@ -336,8 +336,8 @@ Test(codec, refuses_what_is_not_a_batch)
         {&numbers, 1, 2, {1, 2}, NULL},
         {&numbers, 1, 1, {1}, "ends too early"},
         {&numbers, 1, 3, {1, 2, 3}, "left over"},
-        {&numbers, WX_BATCH_RECORDS, 0, {0}, "ends too early"},
-        {&numbers, WX_BATCH_RECORDS + 1, 0, {0}, "more records"},
+        {&numbers, WX_BLOCK_RECORDS, 0, {0}, "ends too early"},
+        {&numbers, WX_BLOCK_RECORDS + 1, 0, {0}, "more records"},
         {&numbers, UINT32_MAX, 0, {0}, "more records"},
         {&strings, 1, 1, {UINT32_MAX}, NULL},
         {&strings, 1, 1, {0}, NULL},

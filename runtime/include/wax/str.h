@@ -7,6 +7,10 @@
 #define WAX_STR_H
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include <wax/type.h>
 
 WAX_BEGIN_C
@@ -55,35 +59,62 @@ WAX_INLINE wax_str wax_str_trim(wax_str s)
     return s;
 }
 
+/* The first `c` in [p, end), or `end`. Eight bytes at a time: the trick that finds a zero byte in a word. */
+WAX_INLINE const char *wax_find_(const char *p, const char *end, char c)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+    for (; end - p >= 8; p += 8) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        word ^= ones * (unsigned char)c;
+        uint64_t zero = (word - ones) & ~word & tops;
+        if (zero)
+            return p + (__builtin_ctzll(zero) >> 3);
+    }
+    while (p < end && *p != c)
+        p++;
+    return p;
+}
+
 /* What stands before the first `sep`; `*rest` moves behind it. Without one: all of it, `*rest` is empty. */
 WAX_INLINE wax_str wax_str_cut(wax_str *rest, char sep)
 {
-    if (rest->len == 0)
-        return *rest;
-    uint32_t i = 0;
-    while (i < rest->len && rest->ptr[i] != sep)
-        i++;
-    wax_str head = wax_str_of_(rest->ptr, i);
-    uint32_t skip = i < rest->len ? i + 1 : i;
-    rest->ptr += skip;
-    rest->len -= skip;
-    return head;
+    const char *p = rest->ptr, *end = p + rest->len, *at = wax_find_(p, end, sep);
+    const char *after = at + (at < end);
+    *rest = wax_str_of_(after, (uint32_t)(end - after));
+    return wax_str_of_(p, (uint32_t)(at - p));
+}
+
+/* The first white space in [p, end), or `end`. */
+WAX_INLINE const char *wax_find_space_(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    for (; end - p >= 16; p += 16) {
+        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i control = _mm_sub_epi8(bytes, _mm_set1_epi8('\t'));
+        __m128i space = _mm_or_si128(
+            _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')),
+            _mm_cmpeq_epi8(_mm_min_epu8(control, _mm_set1_epi8(4)), control)); /* \t to \r */
+        int found = _mm_movemask_epi8(space);
+        if (found)
+            return p + __builtin_ctz((unsigned)found);
+    }
+#endif
+    while (p < end && !wax_is_space_(*p))
+        p++;
+    return p;
 }
 
 /* The next run of bytes that are not white space; `*rest` moves behind it. False at the end. */
 WAX_INLINE bool wax_str_word(wax_str *rest, wax_str *word)
 {
-    if (rest->len == 0)
-        return false;
     const char *p = rest->ptr, *end = p + rest->len;
     while (p < end && wax_is_space_(*p))
         p++;
-    const char *start = p;
-    while (p < end && !wax_is_space_(*p))
-        p++;
-    *word = wax_str_of_(start, (uint32_t)(p - start));
-    *rest = wax_str_of_(p, (uint32_t)(end - p));
-    return p > start;
+    const char *at = wax_find_space_(p, end);
+    *word = wax_str_of_(p, (uint32_t)(at - p));
+    *rest = wax_str_of_(at, (uint32_t)(end - at));
+    return at > p;
 }
 
 /*

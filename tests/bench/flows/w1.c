@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-enum { NUMBERS_PER_CALL = 4096 };
+enum { NUMBERS_PER_CALL = 1024 };
 
 WAX_RECORD(range_pos, (uint64_t, given));
 typedef struct range {

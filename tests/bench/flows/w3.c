@@ -11,7 +11,7 @@
 
 #include <stdio.h>
 
-enum { KEYS_PER_CALL = 4096 };
+enum { KEYS_PER_CALL = 1024 };
 
 WAX_RECORD(draw_pos, (uint64_t, drawn));
 typedef struct draw {
