@@ -370,6 +370,9 @@ static void take_signals(struct control *c)
     struct signalfd_siginfo info;
     while (read(c->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         c->signal_count++;
+        /* A signal to the whole process group may come here after the others have stopped on theirs. */
+        if (c->over && c->exit_code == WX_EXIT_PEER)
+            c->exit_code = 128 + (int)info.ssi_signo;
         wx_session_signal(c->session, c->now, (int)info.ssi_signo);
     }
 }
@@ -479,6 +482,7 @@ static void leave(struct control *c)
         if (c->hub)
             wx_hub_tick(c->hub, c->now);
     }
+    take_signals(c);
     if (threads_left(c))
         return;
     if (!at_once)

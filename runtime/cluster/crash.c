@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Crashes: one line that names the step, the worker, the epoch and the record, written on an alternate
- * stack with nothing but write(2). The default action is then restored and the signal raised again; since
+ * stack with nothing but write(2). Which record it was is found by a forked copy of the process, which does
+ * the interrupted batch again, record by record, until it crashes too. The default action is then restored and the signal raised again; since
  * it is blocked while its handler runs, it strikes when the handler returns, with the registers of the crash.
  */
 #include "cluster/crash.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -35,6 +40,48 @@ static size_t append(char *text, size_t len, size_t cap, const char *more)
     return len + n;
 }
 
+#define REPLAY_SECONDS 2u
+
+static volatile uint64_t *replayed; /* shared with the copy: the record that it does */
+
+static void note_record(uint64_t record)
+{
+    *replayed = record;
+}
+
+/* The copy: mute, without a core dump of its own, and not for long. */
+static _Noreturn void replay(void)
+{
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    for (size_t i = 0; i < CRASHES; i++)
+        signal(crashes[i].number, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    alarm(REPLAY_SECONDS);
+    close(STDOUT_FILENO);
+    close(STDERR_FILENO);
+    wx_worker_replay(note_record);
+    _exit(0);
+}
+
+/* The number of the record that crashed, or 0 when the copy did not crash in the same way. */
+static uint64_t find_record(int signal_number)
+{
+    void *page = mmap(NULL, sizeof *replayed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (page == MAP_FAILED)
+        return 0;
+    replayed = page;
+    pid_t copy = _Fork(); /* unlike fork(), safe in a signal handler */
+    if (copy == 0)
+        replay();
+    int status = 0;
+    while (copy > 0 && waitpid(copy, &status, 0) < 0 && errno == EINTR)
+        ;
+    bool same = copy > 0 && WIFSIGNALED(status) && WTERMSIG(status) == signal_number;
+    return same ? *replayed : 0;
+}
+
 static void on_crash(int signal_number)
 {
     const char *name = "a signal";
@@ -44,7 +91,7 @@ static void on_crash(int signal_number)
     char text[1024], where[512];
     size_t cap = sizeof text - 1, len = append(text, 0, cap, "wax: crashed with ");
     len = append(text, len, cap, name);
-    if (wx_worker_crash_text(where, sizeof where)) {
+    if (wx_worker_crash_text(find_record(signal_number), where, sizeof where)) {
         len = append(text, len, cap, " in ");
         len = append(text, len, cap, where);
     }

@@ -439,7 +439,7 @@ void wx_session_signal(struct wx_session *s, wax_time now, int signal_number)
     const char *name = sigabbrev_np(signal_number);
     struct wx_message message = {.kind = WX_MSG_STOP};
     message.u.signal_number = (uint32_t)signal_number;
-    if (s->signals++ > 0 || s->phase == WX_LEAVING) {
+    if (s->signals++ > 0) {
         char reason[WX_WHY_MAX];
         snprintf(reason, sizeof reason, "a second SIG%s stopped it at once", name);
         wx_session_say(s, WX_LOG_WARN, "stopped by SIG%s at once", name);
@@ -447,6 +447,8 @@ void wx_session_signal(struct wx_session *s, wax_time now, int signal_number)
         return;
     }
     s->own_signal = (uint32_t)signal_number;
+    if (s->phase == WX_LEAVING)
+        return; /* it is about to end as it is */
     if (s->phase == WX_PROMISED)
         wx_session_broadcast(s, &message);
     if (s->phase < WX_RUNNING) {

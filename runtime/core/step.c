@@ -439,7 +439,7 @@ static size_t put_number(char *to, size_t at, size_t cap, uint64_t n)
     return put_text(to, at, cap, digits + i);
 }
 
-bool wx_worker_crash_text(char *text, size_t cap)
+bool wx_worker_crash_text(uint64_t record, char *text, size_t cap)
 {
     const struct wx_worker *worker = running;
     if (!worker || !worker->cx.step || cap == 0)
@@ -455,10 +455,48 @@ bool wx_worker_crash_text(char *text, size_t cap)
     at = put_number(text, at, cap, step->passed + 1);
     if (step->batch_n) {
         uint64_t before = step->in - step->batch_n;
-        at = put_text(text, at, cap, ", record ");
-        at = put_number(text, at, cap, before + step->io.at + 1);
-        at = put_text(text, at, cap, " to ");
-        at = put_number(text, at, cap, before + step->io.n);
+        at = put_text(text, at, cap, record ? ", record " : ", one of records ");
+        at = put_number(text, at, cap, record ? record : before + step->io.at + 1);
+        if (!record) {
+            at = put_text(text, at, cap, " to ");
+            at = put_number(text, at, cap, before + step->io.n);
+        }
     }
     return true;
+}
+
+static wax_kernel *kernel_of(const struct wx_step *step)
+{
+    const wax_op *op = step->node->step->op;
+    switch (step->node->kind) {
+    case WX_NODE_KERNEL:
+    case WX_NODE_KEY:
+    case WX_NODE_INSPECT:
+        return op ? op->kernel : NULL;
+    case WX_NODE_COMBINE:
+    case WX_NODE_FINAL:
+        if (step->node->fold == WX_FOLD_COUNT || step->node->fold == WX_FOLD_SUM)
+            return NULL;
+        return step->node->fold == WX_FOLD_MERGE ? *op->merge : op->kernel;
+    default:
+        return NULL; /* what a source or sink does again may be seen outside */
+    }
+}
+
+void wx_worker_replay(void (*before)(uint64_t record))
+{
+    struct wx_worker *worker = running;
+    struct wx_step *step = worker ? worker->cx.step : NULL;
+    wax_kernel *kernel = step && step->batch_n ? kernel_of(step) : NULL;
+    if (!kernel)
+        return;
+    wax_io io = step->io;
+    uint64_t first = step->in - step->batch_n + 1;
+    for (uint32_t i = io.at, end = io.n; i < end; i++) {
+        before(first + i);
+        io.at = i;
+        io.n = i + 1;
+        io.kept = io.lost = 0;
+        kernel(&io);
+    }
 }

@@ -63,10 +63,18 @@ enum wx_turn wx_worker_turn(struct wx_worker *worker, struct wx_wait *wait);
 void wx_worker_destroy(struct wx_worker *worker);
 
 /*
- * In a signal handler: describe what the calling thread was doing ("step 'parse' of flow 'brc', worker 1,
- * epoch 3, record 812") into `text`. Async-signal-safe. Returns false when it runs no body.
+ * In a signal handler: describe what the calling thread was doing ("step 'parse' of dataflow 'brc', worker 1,
+ * epoch 3, record 812") into `text`. `record` as found by wx_worker_replay(), or 0: then the records of the
+ * interrupted call are given. Async-signal-safe. False when the thread runs no body.
  */
-bool wx_worker_crash_text(char *text, size_t cap);
+bool wx_worker_crash_text(uint64_t record, char *text, size_t cap);
+
+/*
+ * In a forked copy of a process that crashed: does the records of the interrupted call again, one at a time, and
+ * says before each which it is. Kernels loop over a batch without noting where they are, so this is how
+ * the record that crashes is found. Returns when none did, and at once outside of a body over records.
+ */
+void wx_worker_replay(void (*before)(uint64_t record));
 
 /* ---- channels inside a process --------------------------------------------------------------- */
 

@@ -32,7 +32,7 @@ static void describe(const struct wx_batch *batch, struct wx_buf *out)
     for (uint32_t i = 0; i < batch->n; i++) {
         if (shape->key)
             wx_type_json(shape->key, (char *)batch->keys + (size_t)i * shape->key->size, out);
-        if (!shape->ones)
+        if (batch->rec)
             wx_type_json(shape->type, batch->rec + (size_t)i * shape->type->size, out);
     }
 }

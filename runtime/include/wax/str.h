@@ -79,6 +79,8 @@ WAX_INLINE const char *wax_find_(const char *p, const char *end, char c)
 /* What stands before the first `sep`; `*rest` moves behind it. Without one: all of it, `*rest` is empty. */
 WAX_INLINE wax_str wax_str_cut(wax_str *rest, char sep)
 {
+    if (WAX_UNLIKELY(rest->len == 0))
+        return *rest; /* perhaps without a pointer to calculate with */
     const char *p = rest->ptr, *end = p + rest->len, *at = wax_find_(p, end, sep);
     const char *after = at + (at < end);
     *rest = wax_str_of_(after, (uint32_t)(end - after));
@@ -108,6 +110,8 @@ WAX_INLINE const char *wax_find_space_(const char *p, const char *end)
 /* The next run of bytes that are not white space; `*rest` moves behind it. False at the end. */
 WAX_INLINE bool wax_str_word(wax_str *rest, wax_str *word)
 {
+    if (WAX_UNLIKELY(rest->len == 0))
+        return false;
     const char *p = rest->ptr, *end = p + rest->len;
     while (p < end && wax_is_space_(*p))
         p++;
