@@ -440,8 +440,8 @@ const struct wx_command *wx_program_find(const struct wx_program *program, const
     const char *meant = wx_nearest(name, names, n);
     if (name[0] == '-')
         wx_fail(err, WX_EXIT_USAGE,
-                "'%.100s' stands before the command: options follow it, as in '%s %s %.100s'", name,
-                program->name, names[0], name);
+                "'%.100s' stands before the command: options follow it, as in '%s COMMAND %.100s'",
+                name, program->name, name);
     else if (meant)
         wx_fail(err, WX_EXIT_USAGE, "there is no command '%.100s': did you mean '%s'?", name,
                 meant);

@@ -163,8 +163,7 @@ int wx_module_build(struct wx_module *module, bool sanitize, struct wx_error *er
 static const void *dynamic_address(const struct link_map *map, ElfW(Addr) value)
 {
     ElfW(Addr) address = value < map->l_addr ? map->l_addr + value : value;
-    return (
-        const void *)address; /* NOLINT(performance-no-int-to-ptr): that is what the loader gives */
+    return (const void *)address;
 }
 
 /* The number of symbols: the highest index that a chain of the GNU hash table reaches. */

@@ -20,11 +20,6 @@ const char *wax_version(void)
     return WAX_VERSION;
 }
 
-struct program_args {
-    struct wx_launch_args launch; /* first: the options write there */
-    const wax_dataflow *flow;
-};
-
 static const wax_dataflow *program_flow; /* set once, before anything runs */
 
 static int run(const struct wx_call *call)

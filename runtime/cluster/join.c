@@ -283,9 +283,6 @@ static void become_member(struct wx_session *s, uint32_t conn)
     c->stage = WX_STAGE_MEMBER;
     peer->conn = conn;
     peer->heard = s->now;
-    peer->passed = 0;
-    peer->agreed = 0;
-    peer->stop_signal = 0;
     if (s->phase == WX_PROMISED)
         s->phase = WX_JOINING; /* that membership named another incarnation */
     wx_join_propose(s);
@@ -451,6 +448,21 @@ static uint64_t digest_of(uint64_t generation, const struct wx_message *message)
     return number;
 }
 
+/* Another membership: what was heard about the one before does not count. */
+static void enter_generation(struct wx_session *s, uint64_t generation, uint64_t digest)
+{
+    s->generation = generation;
+    s->digest = digest;
+    s->phase = WX_PROMISED;
+    s->close_below = 0;
+    s->stopping = false;
+    for (uint32_t i = 0; i < s->config.processes; i++) {
+        s->peer[i].passed = s->peer[i].agreed = 0;
+        s->peer[i].idle = s->peer[i].finished = false;
+        s->peer[i].stop_signal = 0;
+    }
+}
+
 void wx_join_propose(struct wx_session *s)
 {
     if (s->phase != WX_JOINING || !all_there(s))
@@ -477,9 +489,7 @@ void wx_join_propose(struct wx_session *s)
         wx_message_put_member(&items, &member);
     }
     struct wx_message message = {.kind = WX_MSG_PROPOSE, .items = items.data, .items_len = items.len};
-    s->generation = highest + 1;
-    s->digest = digest_of(s->generation, &message);
-    s->phase = WX_PROMISED;
+    enter_generation(s, highest + 1, digest_of(highest + 1, &message));
     s->patience = s->patience == 0 ? PATIENCE_MIN : s->patience;
     s->propose_at = s->now + s->patience;
     s->patience = s->patience * 2 > PATIENCE_MAX ? PATIENCE_MAX : s->patience * 2;
@@ -535,10 +545,7 @@ static void hear_propose(struct wx_session *s, const struct wx_message *message)
         reply(s, WX_MSG_REFUSE, generation, digest);
         return;
     }
-    s->generation = generation;
-    s->digest = digest;
-    s->phase = WX_PROMISED;
-    s->close_below = 0;
+    enter_generation(s, generation, digest);
     reply(s, WX_MSG_PROMISE, generation, digest);
 }
 

@@ -104,6 +104,22 @@ void wx_session_drop(struct wx_session *s, uint32_t conn)
     s->host->close(s->host, conn);
 }
 
+/* A process that was stopped for longer than the time-out has been given up by the others. */
+static bool was_asleep(struct wx_session *s, wax_time now)
+{
+    wax_duration gap = now - s->now;
+    if (s->config.processes == 1 || s->config.peer_timeout == 0 || gap <= s->config.peer_timeout)
+        return false;
+    if (s->phase != WX_RUNNING)
+        return false;
+    s->now = now;
+    wx_session_end(s, WX_EXIT_PEER,
+                   "this process was stopped for %.1f seconds, longer than --peer-timeout: the "
+                   "others have given it up",
+                   (double)gap / 1e6);
+    return true;
+}
+
 /* ---- progress ---------------------------------------------------------------------------------- */
 
 static void send_heartbeat(struct wx_session *s)
@@ -187,6 +203,21 @@ static void advance(struct wx_session *s)
     leave(s);
 }
 
+/*
+ * What was said once stays: a drained worker may still come to the end of its input, but then some would see
+ * the one and some the other, and disagree about how the dataflow ended.
+ */
+static struct wx_message_worker keep_stopped(struct wx_message_worker before,
+                                             struct wx_message_worker worker)
+{
+    if (before.state != WX_WORKER_STOPPED)
+        return worker;
+    worker.state = WX_WORKER_STOPPED;
+    if (worker.passed == WX_EPOCH_END)
+        worker.passed = before.passed;
+    return worker;
+}
+
 void wx_session_local(struct wx_session *s, wax_time now, const struct wx_session_local *local)
 {
     wx_session_tick(s, now);
@@ -196,12 +227,12 @@ void wx_session_local(struct wx_session *s, wax_time now, const struct wx_sessio
     uint64_t passed = WX_EPOCH_END;
     bool idle = true, finished = true, changed = !s->local_known;
     for (uint32_t i = 0; i < s->config.workers; i++) {
-        const struct wx_message_worker *worker = &local->workers[i];
-        passed = worker->passed < passed ? worker->passed : passed;
-        idle = idle && worker->state != WX_WORKER_RUNNING;
-        finished = finished && worker->state == WX_WORKER_FINISHED;
-        changed = changed || worker->state != s->local[i].state;
-        s->local[i] = *worker;
+        struct wx_message_worker worker = keep_stopped(s->local[i], local->workers[i]);
+        passed = worker.passed < passed ? worker.passed : passed;
+        idle = idle && worker.state != WX_WORKER_RUNNING;
+        finished = finished && worker.state == WX_WORKER_FINISHED;
+        changed = changed || worker.state != s->local[i].state;
+        s->local[i] = worker;
     }
     s->local_known = true;
     s->open = local->open;
@@ -245,13 +276,17 @@ void wx_session_run(struct wx_session *s)
 static void lose(struct wx_session *s, uint32_t peer, const char *why)
 {
     char name[WX_WHY_MAX];
-    wx_session_name(s, peer, name);
+    wx_session_end(s, WX_EXIT_PEER, "%s was lost: %s", wx_session_name(s, peer, name), why);
+}
+
+/* Its connection is closed, and it has not said goodbye. */
+static void lose_closed(struct wx_session *s, uint32_t peer, const char *why)
+{
+    char text[WX_WHY_MAX];
     uint32_t signal_number = s->peer[peer].stop_signal;
-    if (signal_number)
-        wx_session_end(s, WX_EXIT_PEER, "%s was stopped by SIG%s before it had finished", name,
-                       sigabbrev_np((int)signal_number));
-    else
-        wx_session_end(s, WX_EXIT_PEER, "%s was lost: %s", name, why);
+    snprintf(text, sizeof text, "SIG%s stopped it before it had finished",
+             signal_number ? sigabbrev_np((int)signal_number) : "");
+    lose(s, peer, signal_number ? text : why);
 }
 
 static void hear_heartbeat(struct wx_session *s, uint32_t from, const struct wx_message *message)
@@ -408,25 +443,23 @@ void wx_session_message(struct wx_session *s, wax_time now, uint32_t conn,
 
 void wx_session_closed(struct wx_session *s, wax_time now, uint32_t conn, const char *why)
 {
-    wx_session_tick(s, now);
     struct wx_session_conn *c = &s->conn[conn];
+    struct wx_session_peer *peer = c->peer < s->config.processes ? &s->peer[c->peer] : NULL;
     enum wx_session_stage stage = c->stage;
-    c->stage = WX_STAGE_FREE;
-    if (stage == WX_STAGE_FREE || s->phase == WX_OVER)
-        return;
+    c->stage = WX_STAGE_FREE; /* before anything else: nothing may be sent there */
+    if (stage == WX_STAGE_MEMBER)
+        peer->conn = WX_NOBODY;
     if (stage == WX_STAGE_RIVAL)
-        s->peer[c->peer].rival = WX_NOBODY;
-    if (stage != WX_STAGE_MEMBER) {
-        if (c->called != WX_NOBODY && c->called != s->config.self)
-            wx_session_waiting(s, now, c->called, why);
+        peer->rival = WX_NOBODY;
+    if (s->phase == WX_OVER || was_asleep(s, now))
         return;
-    }
-    struct wx_session_peer *peer = &s->peer[c->peer];
-    peer->conn = WX_NOBODY;
-    if (s->phase < WX_RUNNING)
+    s->now = now > s->now ? now : s->now;
+    if (stage == WX_STAGE_MEMBER && s->phase < WX_RUNNING)
         wx_join_lost(s, c->peer, why);
-    else if (!peer->goodbye)
-        lose(s, c->peer, why);
+    else if (stage == WX_STAGE_MEMBER && !peer->goodbye)
+        lose_closed(s, c->peer, why);
+    else if (stage < WX_STAGE_RIVAL && stage != WX_STAGE_FREE && c->called != WX_NOBODY)
+        wx_session_waiting(s, now, c->called, why);
 }
 
 /* ---- what happens here -------------------------------------------------------------------------- */
@@ -486,22 +519,6 @@ static wax_duration beat(const struct wx_session *s)
 {
     wax_duration timeout = s->config.peer_timeout;
     return timeout > 0 && timeout / BEATS_MIN < BEAT ? timeout / BEATS_MIN : BEAT;
-}
-
-/* A process that was stopped for longer than the time-out has been given up by the others. */
-static bool was_asleep(struct wx_session *s, wax_time now)
-{
-    wax_duration gap = now - s->now;
-    if (s->config.processes == 1 || s->config.peer_timeout == 0 || gap <= s->config.peer_timeout)
-        return false;
-    if (s->phase != WX_RUNNING)
-        return false;
-    s->now = now;
-    wx_session_end(s, WX_EXIT_PEER,
-                   "this process was stopped for %.1f seconds, longer than --peer-timeout: the "
-                   "others have given it up",
-                   (double)gap / 1e6);
-    return true;
 }
 
 static void check_silence(struct wx_session *s)

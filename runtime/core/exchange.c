@@ -2,8 +2,9 @@
 /*
  * The sending half of an exchange: divides batches into blocks, one per receiving worker.
  *
- * A batch is done in two passes: where does each record go, and how many go to each worker; then, once every
- * block has room for its share, the copy, with no branch per record. Blocks own their strings. A block goes
+ * A batch is done in two passes: which worker does each record go to, and as which one of its share; then,
+ * once every block has room for its share, the copy, column by column, in which no record waits for the one
+ * before it and nothing branches. Blocks own their strings. A block goes
  * out when the next share does not fit, at a marker, or when the worker is idle. When a channel is full
  * the batch stays where it is, untouched, and is tried again later.
  */
@@ -25,8 +26,9 @@ struct wx_step_own {
     bool flat;              /* records have no strings */
     struct wx_batch **block; /* [workers], NULL or with records */
     uint32_t *count;         /* [workers]: share of the batch */
-    char **to;               /* [workers]: where the next value of a column goes */
-    uint16_t target[WX_BLOCK_RECORDS];
+    char **to;               /* [workers]: where the share goes in a column of the block */
+    uint16_t target[WX_BLOCK_RECORDS]; /* of each record: the worker, */
+    uint16_t place[WX_BLOCK_RECORDS];  /* and its number in that worker's share */
     bool divided;            /* target and count are those of the batch being run */
 };
 
@@ -67,7 +69,7 @@ static bool offer(struct wx_step *step, uint32_t to, struct wx_batch *batch)
 static bool send_block(struct wx_step *step, uint32_t to)
 {
     struct wx_step_own *own = step->own;
-    if (own->block[to]) {
+    if (own->block[to] && own->block[to]->n) {
         uint32_t n = own->block[to]->n;
         if (!offer(step, to, own->block[to]))
             return false;
@@ -102,31 +104,34 @@ static void divide(struct wx_step *step, const struct wx_batch *batch)
         break;
     }
     for (uint32_t i = 0; i < n; i++)
-        own->count[own->target[i]]++;
+        own->place[i] = (uint16_t)own->count[own->target[i]]++;
     own->divided = true;
 }
 
-/* Every block has room for its share, and the same kind of record column as `batch`. */
+/* Can `block` take `n` records of `batch`, with the same kind of record column? */
+static bool fits(const struct wx_step_own *own, const struct wx_batch *block, const struct wx_batch *batch,
+                 uint32_t n)
+{
+    return block->n + n <= block->cap && !block->rec == !batch->rec &&
+           (own->flat || wx_batch_arena_bytes(block) <= STRINGS_MAX);
+}
+
+/* Every worker's block has room for its share. False: a channel is full. */
 static bool make_room(struct wx_step *step, const struct wx_batch *batch)
 {
     struct wx_step_own *own = step->own;
+    struct wx_pool *pool = step->worker->pool;
     const struct wx_shape *shape = batch->rec ? &step->node->in : &step->node->in_ones;
     for (uint32_t w = 0; w < own->workers; w++) {
-        if (own->count[w] == 0)
+        uint32_t share = own->count[w];
+        if (share == 0 || (own->block[w] && fits(own, own->block[w], batch, share)))
             continue;
-        struct wx_batch *block = own->block[w];
-        if (block && (block->n + own->count[w] > block->cap || !block->rec != !batch->rec ||
-                      (!own->flat && wx_batch_arena_bytes(block) > STRINGS_MAX)) &&
-            !send_block(step, w))
+        if (!send_block(step, w))
             return false;
-        if (own->block[w])
-            continue;
+        wx_batch_put(pool, own->block[w]); /* an empty one of the other kind */
         uint32_t cap = 2 * wx_shape_cap(shape); /* so that a block leaves nearly full */
-        if (cap < own->count[w])
-            cap = own->count[w];
-        own->block[w] = wx_batch_create(step->worker->pool, shape, cap);
+        own->block[w] = wx_batch_create(pool, shape, cap > share ? cap : share);
         own->block[w]->epoch = step->passed + 1;
-        own->held++;
     }
     return true;
 }
@@ -141,24 +146,16 @@ static void aim(struct wx_step_own *own, size_t column, size_t size)
     }
 }
 
-static void copy_i64(struct wx_step_own *own, uint32_t n, const int64_t *from)
+static void copy_i64(const struct wx_step_own *own, uint32_t n, const int64_t *from)
 {
-    char **to = own->to;
-    const uint16_t *target = own->target;
-    for (uint32_t i = 0; i < n; i++) {
-        char *at = to[target[i]];
-        memcpy(at, &from[i], sizeof *from);
-        to[target[i]] = at + sizeof *from;
-    }
+    for (uint32_t i = 0; i < n; i++)
+        memcpy(own->to[own->target[i]] + own->place[i] * sizeof *from, &from[i], sizeof *from);
 }
 
-static void copy_any(struct wx_step_own *own, uint32_t n, const char *from, size_t size)
+static void copy_any(const struct wx_step_own *own, uint32_t n, const char *from, size_t size)
 {
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t w = own->target[i];
-        memcpy(own->to[w], from + i * size, size);
-        own->to[w] += size;
-    }
+    for (uint32_t i = 0; i < n; i++)
+        memcpy(own->to[own->target[i]] + own->place[i] * size, from + i * size, size);
 }
 
 /* Values with strings are copied one by one into the block's own memory. */
@@ -168,8 +165,8 @@ static void copy_deep(struct wx_step *step, uint32_t n, const char *from, const 
     for (uint32_t i = 0; i < n; i++) {
         uint32_t w = own->target[i];
         struct wx_batch_memory memory = wx_batch_memory(step->worker->pool, own->block[w]);
-        wx_type_copy(type, own->to[w], from + (size_t)i * type->size, 1, &memory.memory);
-        own->to[w] += type->size;
+        wx_type_copy(type, own->to[w] + (size_t)own->place[i] * type->size,
+                     from + (size_t)i * type->size, 1, &memory.memory);
     }
 }
 
@@ -204,6 +201,7 @@ static bool send_run(struct wx_step *step, struct wx_batch *batch)
         if (own->count[w] == 0)
             continue;
         struct wx_batch *block = own->block[w];
+        own->held += block->n == 0;
         block->n += own->count[w];
         if (batch->entered < block->entered)
             block->entered = batch->entered;

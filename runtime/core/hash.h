@@ -98,9 +98,11 @@ static inline struct wx_short wx_short_exact_(const char *p, uint32_t len)
 static inline struct wx_short wx_short_of(wax_str s)
 {
     if (!WX_MAY_OVERREAD || __builtin_expect(((uintptr_t)s.ptr & (WX_PAGE - 1)) > WX_PAGE - 16, 0) ||
-        !s.ptr)
+        s.len == 0 || !s.ptr) /* where an empty one points to may be no memory at all */
         return wx_short_exact_(s.ptr, s.ptr ? s.len : 0);
-    uint64_t low = wx_load_(s.ptr, 8), high = wx_load_(s.ptr + 8, 8);
+    const char *p = s.ptr;
+    __asm__("" : "+r"(p)); /* the compiler must not know which object this is, for it would object */
+    uint64_t low = wx_load_(p, 8), high = wx_load_(p + 8, 8);
     uint32_t bits = s.len * 8;
     uint64_t low_mask = bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << (bits & 63)) - 1;
     uint64_t high_mask = bits <= 64 ? 0 : (UINT64_C(1) << (bits & 63)) - 1;

@@ -93,6 +93,26 @@ void sim_item_read(struct sim_item *item, const wax_type *type, const void *rec,
     }
 }
 
+wax_str sim_record_shown(wax_str record, char shown[SIM_RECORD_SHOWN])
+{
+    static const char mark[] = "\"epoch\":";
+    const char *end = record.ptr + record.len;
+    const char *epoch = memmem(record.ptr, record.len, mark, sizeof mark - 1);
+    uint32_t n = 0;
+    for (const char *p = record.ptr; p < end && n < SIM_RECORD_SHOWN; p++) {
+        bool in_epoch = epoch && p >= epoch + sizeof mark - 1 && *p >= '0' && *p <= '9';
+        if (in_epoch) {
+            shown[n++] = '0';
+            while (p + 1 < end && p[1] >= '0' && p[1] <= '9')
+                p++;
+            epoch = NULL;
+        } else {
+            shown[n++] = *p;
+        }
+    }
+    return (wax_str){shown, n};
+}
+
 /* ---- memory of the interpreter --------------------------------------------------------------- */
 
 #define BLOCK_BYTES (256u << 10)
@@ -269,16 +289,15 @@ bool sim_bag_compare(struct sim_bag *got, struct sim_bag *want, enum sim_relatio
     if (want->n)
         qsort(want->seen, want->n, sizeof *want->seen, compare_seen);
     size_t i = 0, missing = 0, surplus = 0;
-    char text[400], first_missing[400] = "", first_surplus[400] = "";
+    char first_missing[400] = "", first_surplus[400] = "";
     for (size_t k = 0; i < got->n || k < want->n;) {
         int order = i == got->n    ? 1
                     : k == want->n ? -1
                                    : compare_seen(&got->seen[i], &want->seen[k]);
-        print_seen(order < 0 ? &got->seen[i] : &want->seen[k < want->n ? k : 0], text, sizeof text);
         if (order < 0 && surplus++ == 0)
-            memcpy(first_surplus, text, sizeof text);
+            print_seen(&got->seen[i], first_surplus, sizeof first_surplus);
         if (order > 0 && missing++ == 0)
-            memcpy(first_missing, text, sizeof text);
+            print_seen(&want->seen[k], first_missing, sizeof first_missing);
         i += order <= 0;
         k += order >= 0;
     }

@@ -56,6 +56,12 @@ struct sim_item {
 /* Reads a record of the engine. `keys` NULL: it has no key. */
 void sim_item_read(struct sim_item *item, const wax_type *type, const void *rec,
                    const wax_type *key_type, const void *key);
+/*
+ * A refused record as it is compared: the beginning of its text in `shown`, and in it the epoch of a parcel, which
+ * depends on the schedule, replaced by 0.
+ */
+#define SIM_RECORD_SHOWN 512
+wax_str sim_record_shown(wax_str record, char shown[SIM_RECORD_SHOWN]);
 /* A short text for messages. */
 void sim_item_print(const struct sim_item *item, char *text, size_t size);
 

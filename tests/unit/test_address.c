@@ -128,20 +128,25 @@ Test(address, refuses_bad_lists_by_entry)
         refused(cases[i].given, cases[i].said);
 }
 
+/* `len` letters and then `end`. */
+static void host_of(char *text, size_t len, const char *end)
+{
+    memset(text, 'h', len);
+    memcpy(text + len, end, strlen(end) + 1);
+}
+
 Test(address, refuses_what_is_too_long)
 {
     static char text[WX_ADDRESS_LIST_MAX + 100];
-    memset(text, 'h', WX_HOST_MAX);
-    strcpy(text + WX_HOST_MAX, ":1");
+    host_of(text, WX_HOST_MAX, ":1");
     struct wx_addresses list;
     cr_assert_eq(wx_addresses_parse(&list, text, NULL), 0, "a host of the greatest length is good");
     wx_addresses_fini(&list);
     static const size_t lengths[] = {WX_HOST_MAX + 1, 2 * WX_HOST_MAX - 2, 2 * WX_HOST_MAX, 5000};
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
-        memset(text, 'h', lengths[i]);
-        strcpy(text + lengths[i], ":1");
+        host_of(text, lengths[i], ":1");
         refused(text, "longer than 253 bytes");
-        strcpy(text + lengths[i], "{0..1}:1");
+        host_of(text, lengths[i], "{0..1}:1");
         refused(text, "longer than 253 bytes");
     }
     memset(text, ';', WX_ADDRESS_LIST_MAX + 1);

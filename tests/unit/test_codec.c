@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "core/codec.h"
@@ -329,34 +331,37 @@ Test(codec, refuses_what_is_not_a_batch)
                                  lists = {&wax_type_wax_list_int64_t, NULL, false};
     static const struct {
         const struct wx_shape *shape;
-        uint32_t n, words;
+        uint32_t flags, n, words;
         uint32_t word[4];
         const char *says; /* NULL: a batch */
     } cases[] = {
-        {&numbers, 0, 0, {0}, NULL},
-        {&numbers, 0, 1, {0}, "left over"},
-        {&numbers, 1, 2, {1, 2}, NULL},
-        {&numbers, 1, 1, {1}, "ends too early"},
-        {&numbers, 1, 3, {1, 2, 3}, "left over"},
-        {&numbers, WX_BLOCK_RECORDS, 0, {0}, "ends too early"},
-        {&numbers, WX_BLOCK_RECORDS + 1, 0, {0}, "more records"},
-        {&numbers, UINT32_MAX, 0, {0}, "more records"},
-        {&strings, 1, 1, {UINT32_MAX}, NULL},
-        {&strings, 1, 1, {0}, NULL},
-        {&strings, 1, 1, {UINT32_MAX - 1}, "ends too early"},
-        {&strings, 2, 3, {4, 0, 0}, NULL},
-        {&strings, 2, 3, {4, 4, 0}, "ends too early"},
-        {&strings, 2, 3, {0x80000000u, 0x80000000u, 0}, "ends too early"},
-        {&lists, 1, 1, {0}, NULL},
-        {&lists, 1, 3, {1, 5, 0}, NULL},
-        {&lists, 1, 3, {UINT32_MAX, 5, 0}, "longer than the batch"},
-        {&lists, 1, 3, {8, 5, 0}, "ends too early"},
-        {&ones, 1, 2, {7, 0}, NULL},
-        {&ones, 1, 4, {7, 0, 1, 0}, "left over"},
+        {&numbers, 0, 0, 0, {0}, NULL},
+        {&numbers, 0, 0, 1, {0}, "left over"},
+        {&numbers, 0, 1, 2, {1, 2}, NULL},
+        {&numbers, 0, 1, 1, {1}, "ends too early"},
+        {&numbers, 0, 1, 3, {1, 2, 3}, "left over"},
+        {&numbers, 0, WX_BLOCK_RECORDS, 0, {0}, "ends too early"},
+        {&numbers, 0, WX_BLOCK_RECORDS + 1, 0, {0}, "more records"},
+        {&numbers, 0, UINT32_MAX, 0, {0}, "more records"},
+        {&strings, 0, 1, 1, {UINT32_MAX}, NULL},
+        {&strings, 0, 1, 1, {0}, NULL},
+        {&strings, 0, 1, 1, {UINT32_MAX - 1}, "ends too early"},
+        {&strings, 0, 2, 3, {4, 0, 0}, NULL},
+        {&strings, 0, 2, 3, {4, 4, 0}, "ends too early"},
+        {&strings, 0, 2, 3, {0x80000000u, 0x80000000u, 0}, "ends too early"},
+        {&lists, 0, 1, 1, {0}, NULL},
+        {&lists, 0, 1, 3, {1, 5, 0}, NULL},
+        {&lists, 0, 1, 3, {UINT32_MAX, 5, 0}, "longer than the batch"},
+        {&lists, 0, 1, 3, {8, 5, 0}, "ends too early"},
+        {&ones, 0, 1, 2, {7, 0}, NULL},
+        {&ones, 0, 1, 4, {7, 0, 1, 0}, "left over"},
+        {&numbers, 2, 3, 0, {0}, NULL}, /* three ones */
+        {&numbers, 2, 3, 2, {1, 0}, "left over"},
+        {&strings, 2, 1, 1, {0}, "it has no records"},
     };
     struct wx_pool *pool = wx_pool_create();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        uint32_t bytes[8 + 4] = {cases[i].n};
+        uint32_t bytes[8 + 4] = {cases[i].n, cases[i].flags};
         memcpy(bytes + 8, cases[i].word, sizeof cases[i].word);
         struct wx_error err = {0};
         struct wx_batch *batch = decode(pool, cases[i].shape, (const char *)bytes,
@@ -443,6 +448,52 @@ Test(hash, of_integers_can_be_undone_and_spreads)
     }
 }
 
+/* The bytes behind a string do not count, wherever it stands: at the end of a page nothing may be
+ * read there. */
+Test(hash, of_strings_depends_on_their_bytes_alone)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(pages, MAP_FAILED);
+    cr_assert_eq(mprotect(pages + page, page, PROT_NONE), 0);
+    static const char text[] = "the quick brown fox jumps over";
+    for (uint32_t len = 0; len < sizeof text; len++) {
+        char exact[sizeof text] = "";
+        memcpy(exact, text, len);
+        uint64_t want = wx_hash_str((wax_str){exact, len});
+        for (uint32_t from_end = len; from_end < 64; from_end++) {
+            char *at = pages + page - from_end;
+            memset(pages + page - 64, 0xa5, 64);
+            memcpy(at, text, len);
+            cr_expect_eq(wx_hash_str((wax_str){at, len}), want, "%u bytes, %u before the end", len,
+                         from_end);
+        }
+        cr_expect(len == 0 || wx_hash_str((wax_str){exact, len - 1}) != want, "%u bytes", len);
+    }
+    munmap(pages, 2 * page);
+}
+
+Test(hash, of_strings_spreads)
+{
+    static const char *const affixes[][2] = {{"", ""},     {"user-", ""},
+                                             {"", "\n"},   {"12345678", ""},
+                                             {"a", "bcd"}, {"a key of many ", "bytes"}};
+    for (size_t p = 0; p < sizeof affixes / sizeof affixes[0]; p++) {
+        uint32_t top[1024] = {0}, bottom[1024] = {0};
+        for (uint32_t i = 0; i < 1u << 18; i++) {
+            char text[40];
+            int len = snprintf(text, sizeof text, "%s%u%s", affixes[p][0], i, affixes[p][1]);
+            uint64_t hash = wx_hash_str((wax_str){text, (uint32_t)len});
+            top[hash >> 54]++;
+            bottom[hash & 1023]++;
+        }
+        for (uint32_t i = 0; i < 1024; i++)
+            cr_assert(top[i] > 150 && top[i] < 400 && bottom[i] > 150 && bottom[i] < 400,
+                      "'%s0%s', bucket %u: %u and %u", affixes[p][0], affixes[p][1], i, top[i],
+                      bottom[i]);
+    }
+}
+
 /* Hashes are stored and compared between machines: these never change. */
 Test(hash, is_the_same_for_ever)
 {
@@ -453,7 +504,7 @@ Test(hash, is_the_same_for_ever)
         {"", 0x00cab019ee0efcdd},
         {"a", 0x8c7d025455999b40},
         {"four", 0x1abb843deeb7200f},
-        {"fifteen bytes !", 0},
+        {"fifteen bytes !", 0xa35cdb9e12133ed3},
         {"sixteen bytes !!", 0x88c8ed214c2651ba},
         {"a string of more than sixteen bytes", 0xe03f501dfdec920b},
     };

@@ -137,10 +137,12 @@ WAX_SINK(add_up, visits, report)
 }
 WAX_CLOSE(report)
 {
+    flockfile(stdout); /* other workers print at the same time */
     printf("w6 records=%lld\n", (long long)self->records);
     histogram_print(&meters[self->worker].all, "all", stdout);
     histogram_print(&meters[self->worker].crossed, "cross", stdout);
     fflush(stdout);
+    funlockfile(stdout);
 }
 
 WAX_KEY_RM(without_key, int64_t, visits, visits)
