@@ -448,6 +448,12 @@ static uint64_t digest_of(uint64_t generation, const struct wx_message *message)
     return number;
 }
 
+/* Of a process that is there, or of this one. */
+static uint64_t nonce_of(const struct wx_session *s, uint32_t id)
+{
+    return id == s->config.self ? s->config.nonce : s->conn[s->peer[id].conn].nonce;
+}
+
 /* Another membership: what was heard about the one before does not count. */
 static void enter_generation(struct wx_session *s, uint64_t generation, uint64_t digest)
 {
@@ -458,6 +464,7 @@ static void enter_generation(struct wx_session *s, uint64_t generation, uint64_t
     s->stopping = false;
     for (uint32_t i = 0; i < s->config.processes; i++) {
         s->peer[i].passed = s->peer[i].agreed = 0;
+        s->peer[i].nonce = nonce_of(s, i);
         s->peer[i].idle = s->peer[i].finished = false;
         s->peer[i].stop_signal = 0;
     }
@@ -481,7 +488,7 @@ void wx_join_propose(struct wx_session *s)
     struct wx_buf items = {.max = WX_MESSAGE_MAX};
     uint64_t highest = s->generation;
     for (uint32_t i = 0; i < s->config.processes; i++) {
-        struct wx_message_member member = {i, s->config.nonce, s->generation, 0, 0};
+        struct wx_message_member member = {i, nonce_of(s, i), s->generation, 0, 0};
         const struct wx_session_conn *c = i == s->config.self ? NULL : &s->conn[s->peer[i].conn];
         if (c)
             member = (struct wx_message_member){i, c->nonce, c->promised, c->active, c->durable};
@@ -516,9 +523,7 @@ static bool members_known(const struct wx_session *s, const struct wx_message *m
     for (size_t at = 0; wx_message_next_member(message, &at, &member); n++) {
         if (n >= s->config.processes || member.process != n)
             return false;
-        uint64_t known =
-            n == s->config.self ? s->config.nonce : s->conn[s->peer[n].conn].nonce;
-        if (member.nonce != known)
+        if (member.nonce != nonce_of(s, n))
             return false;
     }
     return n == s->config.processes;
@@ -561,6 +566,15 @@ static void hear_promise(struct wx_session *s, uint32_t from)
     wx_session_run(s);
 }
 
+/* Are all those there who were when the generation was promised? */
+static bool same_members(const struct wx_session *s)
+{
+    for (uint32_t i = 0; i < s->config.processes; i++)
+        if (s->peer[i].nonce != nonce_of(s, i))
+            return false;
+    return true;
+}
+
 void wx_join_agree(struct wx_session *s, uint32_t from, const struct wx_message *message)
 {
     bool current = message->generation == s->generation && message->u.digest == s->digest;
@@ -583,7 +597,8 @@ void wx_join_agree(struct wx_session *s, uint32_t from, const struct wx_message 
     default:
         if (!current || from != PROPOSER)
             break;
-        if (s->phase == WX_PROMISED)
+        /* A connection may have broken since the promise; what counts is that it is the same incarnation. */
+        if (s->phase == WX_PROMISED || (all_there(s) && same_members(s)))
             wx_session_run(s);
         else
             wx_session_end(s, WX_EXIT_PEER, "a process was lost while the dataflow was started by %s",

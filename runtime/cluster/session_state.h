@@ -45,6 +45,7 @@ struct wx_session_peer {
     uint32_t rival; /* a RIVAL connection, or WX_NOBODY */
     wax_time heard; /* the last message */
     uint64_t agreed; /* the generation it has promised */
+    uint64_t nonce;  /* of its incarnation that is a member of our generation */
     uint64_t passed; /* the lowest epoch that all its workers have passed */
     bool idle;       /* none of its workers runs any more */
     bool finished;   /* all of them came to the end of input */

@@ -63,22 +63,6 @@ static void init_fresh(struct wx_step *step, wax_kernel *init, uint32_t fresh_co
     wx_cx_leave(step->worker);
 }
 
-static void fold_count(void *const *state, uint32_t n)
-{
-    for (uint32_t i = 0; i < n; i++)
-        ++*(int64_t *)state[i];
-}
-
-static void fold_sum(void *const *state, const int64_t *add, uint32_t n)
-{
-    if (!add) {
-        fold_count(state, n);
-        return;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        *(int64_t *)state[i] += add[i];
-}
-
 /* Runs the user's kernel over the batch; records it refuses follow the policy. False: stop. */
 static bool fold_body(struct wx_step *step, struct wx_batch *in, wax_kernel *kernel)
 {
@@ -107,15 +91,16 @@ static bool fold(struct wx_step *step, struct wx_batch *in)
 {
     struct wx_step_own *own = step->own;
     const wax_op *op = step->node->step->op;
+    enum wx_fold how = step->node->fold;
+    if (how == WX_FOLD_COUNT || how == WX_FOLD_SUM) {
+        /* A batch without records is one of ones; what is counted has records, but each counts as one. */
+        const void *add = how == WX_FOLD_SUM ? in->rec : NULL;
+        wx_table_add(&own->table, in->n, in->keys, in->hash, add);
+        return true;
+    }
     uint32_t fresh =
         wx_table_upsert(&own->table, in->n, in->keys, in->hash, own->state, own->fresh);
-    switch (step->node->fold) {
-    case WX_FOLD_COUNT:
-        fold_count(own->state, in->n);
-        return true;
-    case WX_FOLD_SUM:
-        fold_sum(own->state, (const int64_t *)(const void *)in->rec, in->n);
-        return true;
+    switch (how) {
     case WX_FOLD_REDUCE:
         memset(own->is_fresh, 0, in->n);
         for (uint32_t i = 0; i < fresh; i++)
@@ -125,9 +110,10 @@ static bool fold(struct wx_step *step, struct wx_batch *in)
     case WX_FOLD_MERGE:
         if (fresh && op->init && *op->init)
             init_fresh(step, *op->init, fresh);
-        return fold_body(step, in, step->node->fold == WX_FOLD_BODY ? op->kernel : *op->merge);
+        return fold_body(step, in, how == WX_FOLD_BODY ? op->kernel : *op->merge);
+    default:
+        return false;
     }
-    return false;
 }
 
 /* ---- handing out ----------------------------------------------------------------------------- */

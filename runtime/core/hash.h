@@ -18,13 +18,12 @@
 #define WX_HASH_MUL1   UINT64_C(0xff51afd7ed558ccd)
 #define WX_HASH_MUL2   UINT64_C(0xc4ceb9fe1a85ec53)
 #define WX_HASH_UNMUL1 UINT64_C(0x4f74430c22a54005) /* inverse of MUL1 modulo 2^64 */
-#define WX_HASH_UNMUL2 UINT64_C(0x9cb4b2f8129337db) /* inverse of MUL2 modulo 2^64 */
-#define WX_HASH_SHIFT  33 /* more than half the bits, so that x ^= x >> SHIFT undoes itself */
+#define WX_HASH_SHIFT  32 /* half the bits, so that x ^= x >> SHIFT undoes itself */
 
 /*
- * Two rounds of multiply and fold (the constants of MurmurHash3's finaliser). A bijection: a table
- * may keep the hash alone and give the key back. Key 0 has hash 0. Straight-line code that
- * vectorises over a column.
+ * Fold, multiply, fold: the upper half of the key counts in the lower bits, the multiplication carries all of
+ * it to the top, and the last fold brings the top back down. A bijection: a table may keep the hash alone
+ * and give the key back. Key 0 has hash 0. One multiplication, because every keyed record pays for it.
  */
 static inline uint64_t wx_hash_i64(int64_t key)
 {
@@ -32,16 +31,12 @@ static inline uint64_t wx_hash_i64(int64_t key)
     x ^= x >> WX_HASH_SHIFT;
     x *= WX_HASH_MUL1;
     x ^= x >> WX_HASH_SHIFT;
-    x *= WX_HASH_MUL2;
-    x ^= x >> WX_HASH_SHIFT;
     return x;
 }
 
 static inline int64_t wx_unhash_i64(uint64_t hash)
 {
     uint64_t x = hash ^ hash >> WX_HASH_SHIFT;
-    x *= WX_HASH_UNMUL2;
-    x ^= x >> WX_HASH_SHIFT;
     x *= WX_HASH_UNMUL1;
     x ^= x >> WX_HASH_SHIFT;
     return (int64_t)x;
@@ -80,7 +75,8 @@ static inline struct wx_short wx_short_exact_(const char *p, uint32_t len)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define WX_MAY_OVERREAD 0
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
 #define WX_MAY_OVERREAD 0
 #else
 #define WX_MAY_OVERREAD 1
@@ -91,17 +87,19 @@ static inline struct wx_short wx_short_exact_(const char *p, uint32_t len)
 #define WX_PAGE 4096u /* the smallest page of any machine */
 
 /*
- * The words of a string of at most WX_SHORT_MAX bytes. Two loads that may reach behind the string, but never
- * into another page, and no branch on the length, which nothing could predict: keys of mixed lengths cost
- * half as much. What was read too much is masked away.
+ * The words of a string of at most WX_SHORT_MAX bytes. Two loads that may reach behind the string,
+ * but never into another page, and no branch on the length, which nothing could predict: keys of
+ * mixed lengths cost half as much. What was read too much is masked away.
  */
 static inline struct wx_short wx_short_of(wax_str s)
 {
-    if (!WX_MAY_OVERREAD || __builtin_expect(((uintptr_t)s.ptr & (WX_PAGE - 1)) > WX_PAGE - 16, 0) ||
-        s.len == 0 || !s.ptr) /* where an empty one points to may be no memory at all */
+    bool near_end = ((uintptr_t)s.ptr & (WX_PAGE - 1)) > WX_PAGE - 16;
+    /* Where an empty string points to may be no memory at all. */
+    if (!WX_MAY_OVERREAD || __builtin_expect(near_end, 0) || s.len == 0 || !s.ptr)
         return wx_short_exact_(s.ptr, s.ptr ? s.len : 0);
     const char *p = s.ptr;
-    __asm__("" : "+r"(p)); /* the compiler must not know which object this is, for it would object */
+    /* The compiler must not know which object this is, or it would warn of reading beyond it. */
+    __asm__("" : "+r"(p));
     uint64_t low = wx_load_(p, 8), high = wx_load_(p + 8, 8);
     uint32_t bits = s.len * 8;
     uint64_t low_mask = bits >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << (bits & 63)) - 1;
@@ -125,7 +123,8 @@ static __attribute__((noinline, unused)) uint64_t wx_hash_long_str_(wax_str s)
     return XXH3_64bits(s.ptr, s.len);
 }
 
-/* Short ones by their words, longer ones by XXH3, 64 bits. An absent string hashes like an empty one. */
+/* Short ones by their words, longer ones by XXH3, 64 bits. An absent string hashes like an empty
+ * one. */
 static inline uint64_t wx_hash_str(wax_str s)
 {
     if (__builtin_expect(s.len > WX_SHORT_MAX, 0))

@@ -60,9 +60,14 @@ static inline uint64_t *hashes_of(char *bucket)
     return (uint64_t *)(void *)bucket;
 }
 
+static inline char *place_at(char *bucket, uint32_t i, size_t place)
+{
+    return bucket + PLACES * sizeof(uint64_t) + i * place;
+}
+
 static inline char *place_of(const struct wx_table *table, char *bucket, uint32_t i)
 {
-    return bucket + PLACES * sizeof(uint64_t) + (size_t)i * table->place;
+    return place_at(bucket, i, table->place);
 }
 
 static struct owned *owned_of(const struct wx_table *table, char *place)
@@ -241,18 +246,21 @@ static __attribute__((noinline)) char *insert(struct wx_table *table, struct wx_
     return place;
 }
 
-static inline char *find_i64(struct wx_table *table, uint64_t hash, bool *fresh)
+/* `place` is table->place: a constant where the caller knows it. */
+static inline __attribute__((always_inline)) char *find_i64(struct wx_table *table, uint64_t hash,
+                                                            size_t place, bool *fresh)
 {
     struct wx_subtable *part = &table->part[wx_partition_of(hash)];
     *fresh = false;
     if (__builtin_expect(part->count == 0 || hash == 0, 0))
         return hash == 0 ? zero_place(table, fresh) : NULL;
     uint32_t mask = part->count - 1;
+    size_t size = PLACES * (sizeof(uint64_t) + place);
     for (uint32_t at = (uint32_t)hash & mask;; at = (at + 1) & mask) {
-        char *bucket = part->buckets + (size_t)at * table->bucket;
+        char *bucket = part->buckets + at * size;
         uint32_t found = equal_to(hashes_of(bucket), hash);
         if (__builtin_expect(found != 0, 1))
-            return place_of(table, bucket, (uint32_t)__builtin_ctz(found));
+            return place_at(bucket, (uint32_t)__builtin_ctz(found), place);
         if (equal_to(hashes_of(bucket), 0)) {
             *fresh = true;
             return insert(table, part, hash, NULL);
@@ -324,7 +332,7 @@ static inline __attribute__((always_inline)) bool find_all(struct wx_table *tabl
         for (uint32_t i = begin; i < end; i++) {
             bool made;
             char *place = strings ? find_str(table, &strings[i], hash[i], &made)
-                                  : find_i64(table, hash[i], &made);
+                                  : find_i64(table, hash[i], table->place, &made);
             if (__builtin_expect(!place, 0)) {
                 grow(table, &table->part[wx_partition_of(hash[i])]);
                 return false;
@@ -361,6 +369,43 @@ uint32_t wx_table_upsert(struct wx_table *table, uint32_t n, const void *keys, c
         fresh_count += is_new[i];
     }
     return fresh_count;
+}
+
+/* ---- adding ---------------------------------------------------------------------------------- */
+
+/* Adds to the numbers of the keys from `i` on, up to AHEAD of them; `place` as for find_i64(). */
+static inline __attribute__((always_inline)) void add_some(struct wx_table *table, uint32_t i, uint32_t end,
+                                                           const wax_str *strings, const uint64_t *hash,
+                                                           const int64_t *add, size_t place)
+{
+    for (; i < end; i++) {
+        bool made;
+        char *found;
+        while (!(found = strings ? find_str(table, &strings[i], hash[i], &made)
+                                 : find_i64(table, hash[i], place, &made)))
+            grow(table, &table->part[wx_partition_of(hash[i])]);
+        *(int64_t *)(void *)(found + (strings ? sizeof(struct wx_short) : 0)) += add ? add[i] : 1;
+    }
+}
+
+void wx_table_add(struct wx_table *table, uint32_t n, const void *keys, const uint64_t *hash,
+                  const int64_t *add)
+{
+    grow_crowded(table);
+    bool large = table->used > CACHED_KEYS;
+    if (large)
+        prefetch(table, n < AHEAD ? n : AHEAD, hash);
+    for (uint32_t begin = 0; begin < n; begin += AHEAD) {
+        uint32_t end = n - begin < AHEAD ? n : begin + AHEAD;
+        if (large)
+            prefetch(table, n - end < AHEAD ? n - end : AHEAD, hash + end);
+        if (table->strings)
+            add_some(table, begin, end, keys, hash, add, 0);
+        else if (add)
+            add_some(table, begin, end, NULL, hash, add, sizeof(int64_t));
+        else
+            add_some(table, begin, end, NULL, hash, NULL, sizeof(int64_t));
+    }
 }
 
 /* ---- states with pointers -------------------------------------------------------------------- */

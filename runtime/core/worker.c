@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "core/engine.h"
 
 #define RECEIVE_BUDGET 16u                 /* batches taken per exchange and turn: sources get their turn too */
@@ -73,10 +74,21 @@ static void drop_batches(struct wx_step *step)
     wx_batch_put(pool, step->failures);
 }
 
+/* Records that were skipped are not lost in silence. */
+static void report_skipped(const struct wx_step *step)
+{
+    if (step->failed && step->node->step->policy == WX_ON_FAILURE_SKIP)
+        wx_log(WX_LOG_WARN, "step '%s' skipped %llu refused record%s on worker %u", step->node->step->id,
+               (unsigned long long)step->failed, step->failed == 1 ? "" : "s",
+               step->worker->config.index);
+}
+
 void wx_worker_destroy(struct wx_worker *worker)
 {
     if (!worker)
         return;
+    for (uint32_t i = 0; i < worker->plan->nodes; i++)
+        report_skipped(&worker->step[i]);
     for (uint32_t i = 0; i < worker->plan->nodes; i++)
         if (worker->step[i].ops->close)
             worker->step[i].ops->close(&worker->step[i]);

@@ -562,9 +562,13 @@ Test(session, starts_runs_and_ends)
     }
 }
 
-/* Connections break, processes come late, die and come again, until all are there. */
+/*
+ * Connections break, processes come late, die and come again, until all are there. A loss between the
+ * promises and START may end the session, but then for all.
+ */
 Test(session, starts_through_all_kinds_of_trouble)
 {
+    uint32_t ended = 0;
     for (uint64_t seed = 1; seed <= 400; seed++) {
         new_world(seed, 2 + (uint32_t)(seed % (NODES_MAX - 1)));
         world.cut = below(60);
@@ -584,9 +588,12 @@ Test(session, starts_through_all_kinds_of_trouble)
         begin(start_node(late, late));
         world.end_input = world.now + wax_seconds(30);
         run_to_the_end(wax_seconds(200));
+        bool good = world.node[0].exit_code == WX_EXIT_OK;
+        ended += !good;
         for (uint32_t i = 0; i < world.nodes; i++)
-            expect(i, WX_EXIT_OK, "");
+            expect(i, good ? WX_EXIT_OK : WX_EXIT_PEER, "");
     }
+    cr_expect_lt(ended, 20, "%u of 400 runs were ended by trouble at their start", ended);
 }
 
 Test(session, says_who_is_waited_for_once)

@@ -61,83 +61,85 @@ static const nest full = {{-1, 0.5},
                           1714557600000000,
                           {rows, 2, 2}};
 
+static const struct {
+    const wax_type *type;
+    const void *rec;
+    const char *text, *json; /* NULL: the same as text */
+} printed[] = {
+    {VAL(bool, true), "true", NULL},
+    {VAL(bool, false), "false", NULL},
+    {VAL(int32_t, INT32_MIN), "-2147483648", NULL},
+    {VAL(int64_t, INT64_MIN), "-9223372036854775808", NULL},
+    {VAL(int64_t, 0), "0", NULL},
+    {VAL(uint64_t, UINT64_MAX), "18446744073709551615", NULL},
+    {VAL(float, 0.1f), "0.1", NULL},
+    {VAL(float, 16777216.0f), "16777216", "16777216.0"},
+    {VAL(double, 3), "3", "3.0"},
+    {VAL(double, -0.0), "-0", "-0.0"},
+    {VAL(double, 0.29), "0.29", NULL},
+    {VAL(double, 1234.5678), "1234.5678", NULL},
+    {VAL(double, 0.1 + 0.2), "0.30000000000000004", NULL},
+    {VAL(double, 1e22), "1e+22", NULL},
+    {VAL(double, 1e-7), "1e-07", NULL},
+    {VAL(double, 5e-324), "5e-324", NULL},
+    {VAL(double, NAN), "nan", "null"},
+    {VAL(double, INFINITY), "inf", "null"},
+    {VAL(float, -INFINITY), "-inf", "null"},
+    {VAL(wax_str, WAX_S("plain")), "plain", "\"plain\""},
+    {VAL(wax_str, {NULL, 0}), "", "null"},
+    {VAL(wax_str, {"", 0}), "", "\"\""},
+    {VAL(wax_str, WAX_S("a\"b\\c/")), "a\"b\\c/", "\"a\\\"b\\\\c/\""},
+    {VAL(wax_str, WAX_S("\b\t\n\v\f\r\x1f\x7f")), "\b\t\n\v\f\r\x1f\x7f",
+     "\"\\b\\t\\n\\u000b\\f\\r\\u001f\x7f\""},
+    {VAL(wax_str, WAX_S("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")),
+     "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""},
+    /* Not UTF-8: a lone continuation, overlong, a surrogate, above U+10FFFF, cut short. */
+    {VAL(wax_str, WAX_S("x\x80y")), "x\x80y", "\"x\xef\xbf\xbdy\""},
+    {VAL(wax_str, WAX_S("\xc0\xaf")), "\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+    {VAL(wax_str, WAX_S("\xe0\x80\xaf")), "\xe0\x80\xaf",
+     "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
+    {VAL(wax_str, WAX_S("\xed\xa0\x80")), "\xed\xa0\x80",
+     "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
+    {VAL(wax_str, WAX_S("\xf4\x90\x80\x80")), "\xf4\x90\x80\x80",
+     "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
+    {VAL(wax_str, WAX_S("\xe2\x82")), "\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+    {VAL(wax_bytes, {(const uint8_t *)"\x01\xab", 2}), "01ab", "\"01ab\""},
+    {VAL(wax_bytes, {NULL, 0}), "", "null"},
+    {VAL(wax_json, {{"[1, 2]", 6}}), "[1, 2]", NULL},
+    {VAL(wax_json, {{"", 0}}), "null", NULL},
+    {VAL(wax_json, {{NULL, 0}}), "null", NULL},
+    {&wax_type_wax_time, &(wax_time){0}, "1970-01-01T00:00:00Z", "\"1970-01-01T00:00:00Z\""},
+    {&wax_type_wax_time, &(wax_time){-1}, "1969-12-31T23:59:59.999999Z",
+     "\"1969-12-31T23:59:59.999999Z\""},
+    {&wax_type_wax_time, &(wax_time){INT64_MAX}, "9223372036854775807", NULL},
+    {VAL(pair, {0x0a, 0xff}), "0aff", "\"0aff\""},
+    {VAL(point, {7, 2}), "{\"x\":7,\"y\":2.0}", NULL},
+    {VAL(wax_opt_double, {1.5, true}), "1.5", NULL},
+    {VAL(wax_opt_double, {1.5, false}), "null", NULL},
+    {VAL(wax_opt_wax_str, {{"raw", 3}, true}), "raw", "\"raw\""},
+    {&wax_type_wax_list_int64_t, &rows[0], "[1,-2]", NULL},
+    {&wax_type_wax_list_int64_t, &rows[1], "[]", NULL},
+    {&wax_type_person, &people[1], "{\"name\":null,\"ok\":false,\"age\":null,\"the tags\":[]}",
+     NULL},
+    {&wax_type_nest, &full,
+     "{\"at\":{\"x\":-1,\"y\":0.5},\"people\":[{\"name\":\"Zo\xc3\xab\",\"ok\":true,\"age\":41,"
+     "\"the tags\":[\"a\",null,\"\"]},{\"name\":null,\"ok\":false,\"age\":null,\"the tags\":[]}],"
+     "\"chief\":{\"name\":\"c\",\"ok\":true,\"age\":0,\"the tags\":[]},\"raw\":\"00ff\","
+     "\"more\":{\"k\": [1]},\"when\":\"2024-05-01T10:00:00Z\","
+     "\"rows\":[{\"cells\":[1,-2]},{\"cells\":[]}]}",
+     NULL},
+};
+
 Test(type, prints_text_and_json)
 {
-    const struct {
-        const wax_type *type;
-        const void *rec;
-        const char *text, *json; /* NULL: the same as text */
-    } cases[] = {
-        {VAL(bool, true), "true", NULL},
-        {VAL(bool, false), "false", NULL},
-        {VAL(int32_t, INT32_MIN), "-2147483648", NULL},
-        {VAL(int64_t, INT64_MIN), "-9223372036854775808", NULL},
-        {VAL(int64_t, 0), "0", NULL},
-        {VAL(uint64_t, UINT64_MAX), "18446744073709551615", NULL},
-        {VAL(float, 0.1f), "0.1", NULL},
-        {VAL(float, 16777216.0f), "16777216", "16777216.0"},
-        {VAL(double, 3), "3", "3.0"},
-        {VAL(double, -0.0), "-0", "-0.0"},
-        {VAL(double, 0.29), "0.29", NULL},
-        {VAL(double, 1234.5678), "1234.5678", NULL},
-        {VAL(double, 0.1 + 0.2), "0.30000000000000004", NULL},
-        {VAL(double, 1e22), "1e+22", NULL},
-        {VAL(double, 1e-7), "1e-07", NULL},
-        {VAL(double, 5e-324), "5e-324", NULL},
-        {VAL(double, NAN), "nan", "null"},
-        {VAL(double, INFINITY), "inf", "null"},
-        {VAL(float, -INFINITY), "-inf", "null"},
-        {VAL(wax_str, WAX_S("plain")), "plain", "\"plain\""},
-        {VAL(wax_str, {NULL, 0}), "", "null"},
-        {VAL(wax_str, {"", 0}), "", "\"\""},
-        {VAL(wax_str, WAX_S("a\"b\\c/")), "a\"b\\c/", "\"a\\\"b\\\\c/\""},
-        {VAL(wax_str, WAX_S("\b\t\n\v\f\r\x1f\x7f")), "\b\t\n\v\f\r\x1f\x7f",
-         "\"\\b\\t\\n\\u000b\\f\\r\\u001f\x7f\""},
-        {VAL(wax_str, WAX_S("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")),
-         "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""},
-        /* Not UTF-8: a lone continuation, overlong, a surrogate, above U+10FFFF, cut short. */
-        {VAL(wax_str, WAX_S("x\x80y")), "x\x80y", "\"x\xef\xbf\xbdy\""},
-        {VAL(wax_str, WAX_S("\xc0\xaf")), "\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
-        {VAL(wax_str, WAX_S("\xe0\x80\xaf")), "\xe0\x80\xaf",
-         "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
-        {VAL(wax_str, WAX_S("\xed\xa0\x80")), "\xed\xa0\x80",
-         "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
-        {VAL(wax_str, WAX_S("\xf4\x90\x80\x80")), "\xf4\x90\x80\x80",
-         "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
-        {VAL(wax_str, WAX_S("\xe2\x82")), "\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
-        {VAL(wax_bytes, {(const uint8_t *)"\x01\xab", 2}), "01ab", "\"01ab\""},
-        {VAL(wax_bytes, {NULL, 0}), "", "null"},
-        {VAL(wax_json, {{"[1, 2]", 6}}), "[1, 2]", NULL},
-        {VAL(wax_json, {{"", 0}}), "null", NULL},
-        {VAL(wax_json, {{NULL, 0}}), "null", NULL},
-        {&wax_type_wax_time, &(wax_time){0}, "1970-01-01T00:00:00Z", "\"1970-01-01T00:00:00Z\""},
-        {&wax_type_wax_time, &(wax_time){-1}, "1969-12-31T23:59:59.999999Z",
-         "\"1969-12-31T23:59:59.999999Z\""},
-        {&wax_type_wax_time, &(wax_time){INT64_MAX}, "9223372036854775807", NULL},
-        {VAL(pair, {0x0a, 0xff}), "0aff", "\"0aff\""},
-        {VAL(point, {7, 2}), "{\"x\":7,\"y\":2.0}", NULL},
-        {VAL(wax_opt_double, {1.5, true}), "1.5", NULL},
-        {VAL(wax_opt_double, {1.5, false}), "null", NULL},
-        {VAL(wax_opt_wax_str, {{"raw", 3}, true}), "raw", "\"raw\""},
-        {&wax_type_wax_list_int64_t, &rows[0], "[1,-2]", NULL},
-        {&wax_type_wax_list_int64_t, &rows[1], "[]", NULL},
-        {&wax_type_person, &people[1], "{\"name\":null,\"ok\":false,\"age\":null,\"the tags\":[]}",
-         NULL},
-        {&wax_type_nest, &full,
-         "{\"at\":{\"x\":-1,\"y\":0.5},\"people\":[{\"name\":\"Zo\xc3\xab\",\"ok\":true,\"age\":41,"
-         "\"the tags\":[\"a\",null,\"\"]},{\"name\":null,\"ok\":false,\"age\":null,\"the tags\":[]}],"
-         "\"chief\":{\"name\":\"c\",\"ok\":true,\"age\":0,\"the tags\":[]},\"raw\":\"00ff\","
-         "\"more\":{\"k\": [1]},\"when\":\"2024-05-01T10:00:00Z\",\"rows\":[{\"cells\":[1,-2]},{\"cells\":[]}]}",
-         NULL},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    for (size_t i = 0; i < sizeof printed / sizeof printed[0]; i++) {
         struct wx_buf buf;
-        const char *want = cases[i].json ? cases[i].json : cases[i].text;
-        cr_expect_str_eq(as_text(cases[i].type, cases[i].rec, &buf), cases[i].text,
-                         "case %zu: %s as text: %s", i, cases[i].type->name, buf.data);
+        const char *want = printed[i].json ? printed[i].json : printed[i].text;
+        cr_expect_str_eq(as_text(printed[i].type, printed[i].rec, &buf), printed[i].text,
+                         "case %zu: %s as text: %s", i, printed[i].type->name, buf.data);
         wx_buf_free(&buf);
-        cr_expect_str_eq(as_json(cases[i].type, cases[i].rec, &buf), want,
-                         "case %zu: %s as JSON: %s", i, cases[i].type->name, buf.data);
+        cr_expect_str_eq(as_json(printed[i].type, printed[i].rec, &buf), want,
+                         "case %zu: %s as JSON: %s", i, printed[i].type->name, buf.data);
         wx_buf_free(&buf);
     }
 }
