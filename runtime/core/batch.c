@@ -173,6 +173,7 @@ void wx_batch_hash(struct wx_batch *batch)
         for (uint32_t i = 0; i < batch->n; i++)
             batch->hash[i] = wx_hash_i64(keys[i]);
     }
+    batch->hashed = true;
 }
 
 /* The bytes are the sender's again: it may have parked for want of room. */

@@ -55,6 +55,7 @@ struct wx_batch {
     char *rec;      /* the records; NULL: they are int64_t, and each is 1 */
     void *keys;     /* wax_str or int64_t, or NULL */
     uint64_t *hash; /* of the keys, or NULL */
+    bool hashed;    /* exchange blocks: is the hash column filled? */
     size_t size; /* of this block, bytes */
 };
 #define WX_NO_WATERMARK INT64_MIN

@@ -4,7 +4,8 @@
  *
  * A batch is done in two passes: which worker does each record go to, and as which one of its share; then,
  * once every block has room for its share, the copy, column by column, in which no record waits for the one
- * before it and nothing branches. Blocks own their strings. A block goes
+ * before it and nothing branches. Blocks own their strings. Hashes of strings go along; those of numbers
+ * are cheaper to compute again than to move from one core's cache to another's. A block goes
  * out when the next share does not fit, at a marker, or when the worker is idle. When a channel is full
  * the batch stays where it is, untouched, and is tried again later.
  */
@@ -132,6 +133,7 @@ static bool make_room(struct wx_step *step, const struct wx_batch *batch)
         uint32_t cap = 2 * wx_shape_cap(shape); /* so that a block leaves nearly full */
         own->block[w] = wx_batch_create(pool, shape, cap > share ? cap : share);
         own->block[w]->epoch = step->passed + 1;
+        own->block[w]->hashed = shape->key && shape->key->kind == WAX_STR;
     }
     return true;
 }
@@ -195,7 +197,8 @@ static bool send_run(struct wx_step *step, struct wx_batch *batch)
     copy_column(step, batch->n, batch->rec, shape->type, offsetof(struct wx_batch, rec));
     if (shape->key) {
         copy_column(step, batch->n, batch->keys, shape->key, offsetof(struct wx_batch, keys));
-        copy_column(step, batch->n, batch->hash, &wax_type_uint64_t, offsetof(struct wx_batch, hash));
+        if (shape->key->kind == WAX_STR)
+            copy_column(step, batch->n, batch->hash, &wax_type_uint64_t, offsetof(struct wx_batch, hash));
     }
     for (uint32_t w = 0; w < own->workers; w++) {
         if (own->count[w] == 0)

@@ -329,8 +329,15 @@ static bool pass_run(struct wx_step *step, struct wx_batch *in)
     return true;
 }
 
+static bool receive_run(struct wx_step *step, struct wx_batch *in)
+{
+    if (in->keys && !in->hashed)
+        wx_batch_hash(in);
+    return pass_run(step, in);
+}
+
 const struct wx_step_ops wx_merge_ops = {.run = pass_run};
-const struct wx_step_ops wx_receive_ops = {.run = pass_run};
+const struct wx_step_ops wx_receive_ops = {.run = receive_run};
 
 /* ---- keys ------------------------------------------------------------------------------------ */
 

@@ -333,7 +333,7 @@ static void fill_text(uint64_t seed, char *text, uint32_t len)
         uint32_t word = 1 + (uint32_t)(bits & 7);
         char letter = (char)((bits >> 8 & 15) == 0 ? 'A' : 'a');
         for (uint32_t i = 0; i < word && at < len; i++, bits >>= 4)
-            text[at++] = (char)(letter + (bits >> 12) % 3);
+            text[at++] = (char)(letter + (char)(bits >> 12 & 1));
         if (at < len)
             text[at++] = ' ';
     }

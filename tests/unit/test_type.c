@@ -40,6 +40,11 @@ static const char *as_json(const wax_type *type, const void *rec, struct wx_buf 
     return wx_buf_text(buf);
 }
 
+/* WAX_S() is no constant for a table. */
+#define TEXT(LITERAL)                                                                              \
+    {                                                                                              \
+        LITERAL, sizeof(LITERAL) - 1                                                               \
+    }
 #define VAL(T, ...)                                                                                \
     &wax_type_##T, &(const T[])                                                                    \
     {                                                                                              \
@@ -85,24 +90,24 @@ static const struct {
     {VAL(double, NAN), "nan", "null"},
     {VAL(double, INFINITY), "inf", "null"},
     {VAL(float, -INFINITY), "-inf", "null"},
-    {VAL(wax_str, WAX_S("plain")), "plain", "\"plain\""},
+    {VAL(wax_str, TEXT("plain")), "plain", "\"plain\""},
     {VAL(wax_str, {NULL, 0}), "", "null"},
     {VAL(wax_str, {"", 0}), "", "\"\""},
-    {VAL(wax_str, WAX_S("a\"b\\c/")), "a\"b\\c/", "\"a\\\"b\\\\c/\""},
-    {VAL(wax_str, WAX_S("\b\t\n\v\f\r\x1f\x7f")), "\b\t\n\v\f\r\x1f\x7f",
+    {VAL(wax_str, TEXT("a\"b\\c/")), "a\"b\\c/", "\"a\\\"b\\\\c/\""},
+    {VAL(wax_str, TEXT("\b\t\n\v\f\r\x1f\x7f")), "\b\t\n\v\f\r\x1f\x7f",
      "\"\\b\\t\\n\\u000b\\f\\r\\u001f\x7f\""},
-    {VAL(wax_str, WAX_S("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")),
+    {VAL(wax_str, TEXT("\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80")),
      "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""},
     /* Not UTF-8: a lone continuation, overlong, a surrogate, above U+10FFFF, cut short. */
-    {VAL(wax_str, WAX_S("x\x80y")), "x\x80y", "\"x\xef\xbf\xbdy\""},
-    {VAL(wax_str, WAX_S("\xc0\xaf")), "\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
-    {VAL(wax_str, WAX_S("\xe0\x80\xaf")), "\xe0\x80\xaf",
+    {VAL(wax_str, TEXT("x\x80y")), "x\x80y", "\"x\xef\xbf\xbdy\""},
+    {VAL(wax_str, TEXT("\xc0\xaf")), "\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+    {VAL(wax_str, TEXT("\xe0\x80\xaf")), "\xe0\x80\xaf",
      "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
-    {VAL(wax_str, WAX_S("\xed\xa0\x80")), "\xed\xa0\x80",
+    {VAL(wax_str, TEXT("\xed\xa0\x80")), "\xed\xa0\x80",
      "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
-    {VAL(wax_str, WAX_S("\xf4\x90\x80\x80")), "\xf4\x90\x80\x80",
+    {VAL(wax_str, TEXT("\xf4\x90\x80\x80")), "\xf4\x90\x80\x80",
      "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""},
-    {VAL(wax_str, WAX_S("\xe2\x82")), "\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
+    {VAL(wax_str, TEXT("\xe2\x82")), "\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\""},
     {VAL(wax_bytes, {(const uint8_t *)"\x01\xab", 2}), "01ab", "\"01ab\""},
     {VAL(wax_bytes, {NULL, 0}), "", "null"},
     {VAL(wax_json, {{"[1, 2]", 6}}), "[1, 2]", NULL},
