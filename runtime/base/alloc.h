@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
- * Memory from malloc that is there or ends the process with a message: a bounded runtime that still runs
- * out has nothing better to do. Results are freed with free().
+ * Memory from malloc that is there or ends the process with a message: a bounded runtime that still
+ * runs out has nothing better to do. Results are freed with free().
  */
 void *wx_alloc(size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));
 void *wx_calloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull, warn_unused_result));

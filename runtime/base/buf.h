@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /*
- * A growing byte buffer with a maximum: no input can make it larger than its owner said. Zeroed except
- * for `max` is a valid empty buffer. Once an append does not fit, `full` is set and all later ones do nothing:
- * callers append without checking and look once at the end.
+ * A growing byte buffer with a maximum: no input can make it larger than its owner said. Zeroed
+ * except for `max` is a valid empty buffer. Once an append does not fit, `full` is set and all
+ * later ones do nothing: callers append without checking and look once at the end.
  */
 struct wx_buf {
     char *data; /* not NUL-terminated */
@@ -18,7 +18,7 @@ struct wx_buf {
 };
 
 void wx_buf_free(struct wx_buf *buf);
-/* Room for `len` more bytes at the end, not yet counted in `len`. NULL and `full` when over `max`. */
+/* Room for `len` more bytes at the end, not counted in `len`. NULL and `full` when over `max`. */
 void *wx_buf_reserve(struct wx_buf *buf, size_t len);
 void wx_buf_put(struct wx_buf *buf, const void *bytes, size_t len);
 void wx_buf_puts(struct wx_buf *buf, const char *text);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Errors and memory: filling an error allocates nothing, so that it works when memory is what failed.
+ * Errors and memory: filling an error allocates nothing, so that it works when memory is what
+ * failed.
  */
 #include "base/error.h"
 

@@ -5,23 +5,25 @@
 #include <stdbool.h>
 
 /*
- * Exit codes of `wax`. Scripts rely on them: numbers never change. A process that ends by a signal gives
- * 128 + signal, as shells expect: 130 after SIGINT, 143 after SIGTERM, 139 after a crash in a body.
+ * Exit codes of `wax`. Scripts rely on them: numbers never change. A process that ends by a signal
+ * gives 128 + signal, as shells expect: 130 after SIGINT, 143 after SIGTERM, 139 after a crash in a
+ * body.
  */
 enum wx_exit {
-    WX_EXIT_OK = 0,       /* the input ended and everything was written */
-    WX_EXIT_FAILED = 1,   /* a body, source or sink failed: the dataflow stopped */
-    WX_EXIT_USAGE = 2,    /* the command line or the environment is wrong */
-    WX_EXIT_MODULE = 3,   /* the module cannot be found, compiled or loaded, or its graph is wrong */
-    WX_EXIT_MISMATCH = 4, /* processes of the cluster disagree about what to run */
-    WX_EXIT_PEER = 5,     /* a process of the cluster was lost or has stopped */
-    WX_EXIT_NETWORK = 6,  /* this process cannot take its place: port in use, same id twice */
+    WX_EXIT_OK = 0,     /* the input ended and everything was written */
+    WX_EXIT_FAILED = 1, /* a body, source or sink failed: the dataflow stopped */
+    WX_EXIT_USAGE = 2,  /* the command line or the environment is wrong */
+    WX_EXIT_MODULE = 3, /* the module cannot be found, compiled or loaded, or its graph is wrong */
+    WX_EXIT_MISMATCH = 4,  /* processes of the cluster disagree about what to run */
+    WX_EXIT_PEER = 5,      /* a process of the cluster was lost or has stopped */
+    WX_EXIT_NETWORK = 6,   /* this process cannot take its place: port in use, same id twice */
     WX_EXIT_INTERNAL = 70, /* a defect in wax itself */
 };
 
 /*
- * What went wrong, in the caller's memory. Messages are one sentence in lower case without a full stop:
- * what failed, the subject in single quotes, the cause, what to do. Long ones are cut at the end.
+ * What went wrong, in the caller's memory. Messages are one sentence in lower case without a full
+ * stop: what failed, the subject in single quotes, the cause, what to do. Long ones are cut at the
+ * end.
  */
 struct wx_error {
     int exit_code; /* enum wx_exit */

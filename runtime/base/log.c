@@ -53,7 +53,9 @@ static size_t format_line(char *line, size_t cap, enum wx_log_level level, const
     if (config.format == WX_LOG_TEXT) {
         if (config.process >= 0)
             snprintf(process, sizeof process, "[%d]", config.process);
-        const char *kind = level == WX_LOG_ERROR ? "error: " : level == WX_LOG_WARN ? "warning: " : "";
+        const char *kind = level == WX_LOG_ERROR  ? "error: "
+                           : level == WX_LOG_WARN ? "warning: "
+                                                  : "";
         int n = snprintf(line, cap, "wax%s: %s%s", process, kind, text);
         return n < 0 ? 0 : (size_t)n < cap - 1 ? (size_t)n : cap - 2;
     }
@@ -66,9 +68,10 @@ static size_t format_line(char *line, size_t cap, enum wx_log_level level, const
     int json = config.format == WX_LOG_JSON;
     if (config.process >= 0)
         snprintf(process, sizeof process, json ? "\"process\":%d," : "process=%d ", config.process);
-    size_t len = (size_t)snprintf(
-        line, cap, json ? "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",%s\"msg\":\"" : "time=%s.%03ldZ level=%s %smsg=\"",
-        stamp, now.tv_nsec / 1000000, level_names[level], process);
+    size_t len = (size_t)snprintf(line, cap,
+                                  json ? "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",%s\"msg\":\""
+                                       : "time=%s.%03ldZ level=%s %smsg=\"",
+                                  stamp, now.tv_nsec / 1000000, level_names[level], process);
     len = put_quoted(line, cap - 4, len, text);
     line[len++] = '"';
     if (json)

@@ -15,8 +15,7 @@
 
 #define WX_MANUAL_MAX (256u * 1024)
 
-/* --help of `command`, or of the whole program when it is NULL. `program` NULL: the command is all.
- */
+/* --help of `command`, or of the whole program when it is NULL. `program` may be NULL. */
 void wx_manual_help(struct wx_buf *out, const struct wx_program *program,
                     const struct wx_command *command);
 

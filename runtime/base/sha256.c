@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256 and HMAC, as the standards describe them: a message is hashed in blocks of 64 bytes, the last one
- * or two padded with a 1 bit and the length. The constants are the first 32 bits of the fractional parts of
- * the square (start) and cube (rounds) roots of the first primes.
+ * SHA-256 and HMAC, as the standards describe them: a message is hashed in blocks of 64 bytes, the
+ * last one or two padded with a 1 bit and the length. The constants are the first 32 bits of the
+ * fractional parts of the square (start) and cube (rounds) roots of the first primes.
  */
 #include "base/sha256.h"
 

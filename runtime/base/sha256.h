@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * SHA-256 (FIPS 180-4) and HMAC over it (RFC 2104), for handshakes: small and without a library that would
- * have to be loaded at every start. Not for bulk data.
+ * SHA-256 (FIPS 180-4) and HMAC over it (RFC 2104), for handshakes: small and without a library
+ * that would have to be loaded at every start. Not for bulk data.
  */
 
 #define WX_SHA256_BYTES 32u

@@ -270,8 +270,7 @@ static bool changed_since(const struct wx_recipe *recipe, const struct wx_words 
     return false;
 }
 
-/* Compiles to `fresh` until no file changed meanwhile: else the id would be that of other contents.
- */
+/* Compiles to `fresh` until no file changed meanwhile: the id must be that of its contents. */
 static int compile(const struct wx_recipe *recipe, const char *fresh, struct wx_words *local,
                    char id[WX_ID_TEXT], struct wx_error *err)
 {

@@ -20,8 +20,7 @@
 
 #define TEXT_MAX (1u << 20) /* bytes of a dependency file or of what `cc --version` prints */
 
-/* The warnings are those by which a mistake in a body is told in a way that names the user's line.
- */
+/* These warnings are those by which a mistake in a body is told with the user's line. */
 static const char *const common_flags[] = {
     "-std=gnu17",
     "-O3",

@@ -231,8 +231,7 @@ static bool any_running(const struct cluster *cluster)
     return false;
 }
 
-/* Stops what goes on after a failure. Returns how long to wait at most before the next look, or -1.
- */
+/* Stops what goes on after a failure. Returns how long to wait before the next look, or -1. */
 static int press(struct cluster *cluster)
 {
     if (!cluster->failed_ms || cluster->killed)

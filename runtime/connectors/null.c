@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A sink that drops everything: to measure what comes before it, or to end a branch nobody needs.
- */
+/* A sink that drops everything: to measure what comes before it, or to end a branch. */
 #include <wax/io.h>
 
 static int drop(void *self, wax_io *io)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Batches and their memory. A pool is a heap plus a way home: a batch released on another worker's thread
- * is pushed on its pool's `returned` stack and taken back, with its strings, when the pool next allocates.
+ * Batches and their memory. A pool is a heap plus a way home: a batch released on another worker's
+ * thread is pushed on its pool's `returned` stack and taken back, with its strings, when the pool
+ * next allocates.
  *
  *   | struct wx_batch | records ... | keys ... | hashes ... |      strings: a list of chunks
  */
@@ -179,7 +180,8 @@ void wx_batch_hash(struct wx_batch *batch)
 /* The bytes are the sender's again: it may have parked for want of room. */
 static void give_credit(struct wx_credit *credit, uint32_t charge)
 {
-    /* One thread writes, so load and store need no exchange. Release: pairs with the sender's acquire. */
+    /* One thread writes, so load and store need no exchange. Release: pairs with the sender's
+     * acquire. */
     uint64_t returned = atomic_load_explicit(&credit->returned, memory_order_relaxed) + charge;
     atomic_store_explicit(&credit->returned, returned, memory_order_release);
     if (credit->waker)
@@ -199,9 +201,8 @@ void wx_batch_put(struct wx_pool *pool, struct wx_batch *batch)
             struct wx_batch *top = atomic_load_explicit(&home->returned, memory_order_relaxed);
             do
                 batch->next = top;
-            while (!atomic_compare_exchange_weak_explicit(&home->returned, &top, batch,
-                                                          memory_order_release,
-                                                          memory_order_relaxed));
+            while (!atomic_compare_exchange_weak_explicit(
+                &home->returned, &top, batch, memory_order_release, memory_order_relaxed));
         }
         batch = parent;
     }

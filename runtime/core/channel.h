@@ -5,9 +5,10 @@
 #include "core/batch.h"
 
 /*
- * A channel is one (edge, sender worker, receiver worker). The engine sees its two ends through these
- * tables, so that threads, sockets and the simulation run the same step code. FIFO; nothing is lost. An
- * empty channel always admits one batch, whatever its size; beyond that it holds at most its credit.
+ * A channel is one (edge, sender worker, receiver worker). The engine sees its two ends through
+ * these tables, so that threads, sockets and the simulation run the same step code. FIFO; nothing
+ * is lost. An empty channel always admits one batch, whatever its size; beyond that it holds at
+ * most its credit.
  */
 struct wx_outlet {
     /* Takes `batch` and returns true, or has no room now and returns false. The sender's thread. */
@@ -19,8 +20,9 @@ struct wx_inlet {
 };
 
 /*
- * Wakes a parked worker. The worker sets `parked` (seq_cst) and then looks at its inlets once more before it
- * sleeps; a sender publishes and then reads `parked` (seq_cst): one of the two always sees the other.
+ * Wakes a parked worker. The worker sets `parked` (seq_cst) and then looks at its inlets once more
+ * before it sleeps; a sender publishes and then reads `parked` (seq_cst): one of the two always
+ * sees the other.
  */
 struct wx_waker {
     _Atomic uint32_t parked;
@@ -37,8 +39,8 @@ static inline void wx_waker_notify(struct wx_waker *waker)
 
 /* What moves bytes to and from other processes for one worker; NULL where there are none. */
 struct wx_net {
-    /* Read and write what can be without blocking. Returns 1 when something moved, 0 when not, -1 when a
-     * connection broke or spoke nonsense: the session is over and control knows why. */
+    /* Read and write what can be without blocking. Returns 1 when something moved, 0 when not, -1
+     * when a connection broke or spoke nonsense: the session is over and control knows why. */
     int (*pump)(struct wx_net *net);
 };
 

@@ -6,16 +6,18 @@
 #include "core/worker.h"
 
 /*
- * Inside the engine: what plan, worker and the kinds of steps share. Everything belongs to one worker,
- * except the plan, which is read by all and written by none.
+ * Inside the engine: what plan, worker and the kinds of steps share. Everything belongs to one
+ * worker, except the plan, which is read by all and written by none.
  *
- * A dataflow step of the user becomes one or more *nodes* of the plan; each worker runs an instance of every
- * node, a `wx_step`. Batches go from step to step by call, one at a time, through a slot per input:
+ * A dataflow step of the user becomes one or more *nodes* of the plan; each worker runs an instance
+ * of every node, a `wx_step`. Batches go from step to step by call, one at a time, through a slot
+ * per input:
  *
- *     source ─▶ [slot] map ─▶ [slot] send ═ channels ═▶ [slot per sender] receive ─▶ [slot] final ─▶ ...
+ *     source ─▶ [slot] map ─▶ [slot] send ═ channels ═▶ [slot per sender] receive ─▶ [slot] final
+ * ─▶ ...
  *
- * A step runs only when its own output has been taken (flow-control rule R5), so what waits anywhere inside
- * a worker is one batch per slot and one pending output per step.
+ * A step runs only when its own output has been taken (flow-control rule R5), so what waits
+ * anywhere inside a worker is one batch per slot and one pending output per step.
  */
 
 enum wx_node_kind {
@@ -75,12 +77,12 @@ struct wx_plan {
     const wax_flow *flow;
     uint32_t workers;
     uint32_t nodes, node_cap, edges;
-    struct wx_node *node;            /* in topological order */
+    struct wx_node *node; /* in topological order */
     const struct wx_shape **edge_shape;
     uint16_t owner[1024]; /* worker of each virtual partition */
 };
 
-/* ---- a worker's instance ----------------------------------------------------------------------- */
+/* ---- a worker's instance --------------------------------------------------------------------- */
 
 struct wx_slot {
     struct wx_batch *batch; /* waiting to be run, or NULL */
@@ -91,12 +93,15 @@ struct wx_step;
 struct wx_step_ops {
     /* Before the first batch. On failure calls wx_step_stop(). */
     void (*open)(struct wx_step *step);
-    /* Do some or all of `batch`. True: it is done with (the caller puts it). False: output is pending or a
-     * channel is full: call again, with the same batch, when step->pending is empty. */
+    /* Do some or all of `batch`. True: it is done with (the caller puts it). False: output is
+     * pending or a channel is full: call again, with the same batch, when step->pending is empty.
+     */
     bool (*run)(struct wx_step *step, struct wx_batch *batch);
-    /* All inputs have passed `epoch`: flush what belongs to it. True: done. False: as for run. NULL: nothing. */
+    /* All inputs have passed `epoch`: flush what belongs to it. True: done. False: as for run.
+     * NULL: nothing. */
     bool (*marker)(struct wx_step *step, uint64_t epoch);
-    /* The worker has nothing else to do, or `late`: let out what is held back. True: something was. NULL: never. */
+    /* The worker has nothing else to do, or `late`: let out what is held back. True: something was.
+     * NULL: never. */
     bool (*idle)(struct wx_step *step, bool late);
     /* Everywhere complete. NULL: nothing to do. */
     void (*commit)(struct wx_step *step, uint64_t epoch);
@@ -111,18 +116,18 @@ struct wx_step {
     uint32_t next_slot;       /* where to look first, for fairness */
     struct wx_batch *pending; /* output not yet taken, oldest first */
     struct wx_batch **pending_end;
-    uint32_t next_reader;     /* of the oldest pending batch */
-    uint64_t passed;          /* its last marker */
-    uint64_t marker;          /* being passed now, or 0 */
+    uint32_t next_reader; /* of the oldest pending batch */
+    uint64_t passed;      /* its last marker */
+    uint64_t marker;      /* being passed now, or 0 */
     bool has_self;
-    void *self;               /* this worker's copy */
-    struct wx_step_own *own;  /* what the kind needs; each kind has its own layout */
-    uint32_t batch_n;         /* records of the batch being run; 0: none */
-    wax_io io;                /* of the running kernel; at = where to go on in that batch */
-    struct wx_batch *built;   /* output being filled */
+    void *self;              /* this worker's copy */
+    struct wx_step_own *own; /* what the kind needs; each kind has its own layout */
+    uint32_t batch_n;        /* records of the batch being run; 0: none */
+    wax_io io;               /* of the running kernel; at = where to go on in that batch */
+    struct wx_batch *built;  /* output being filled */
     struct wx_batch *built_rest;
-    uint32_t keyed;           /* records of `built` that have their key already */
-    bool one_by_one;          /* the kernel is called for single records, to find one that fails */
+    uint32_t keyed;  /* records of `built` that have their key already */
+    bool one_by_one; /* the kernel is called for single records, to find one that fails */
     struct wx_batch *failures;
     uint64_t in, out, failed; /* records */
 };
@@ -131,10 +136,10 @@ struct wx_step {
 struct wax_cx {
     struct wx_worker *worker;
     struct wx_step *step;
-    struct wx_batch *first; /* output of the call: the batch it began with ... */
-    struct wx_batch *out;   /* ... and the one being filled: strings go there */
+    struct wx_batch *first;   /* output of the call: the batch it began with ... */
+    struct wx_batch *out;     /* ... and the one being filled: strings go there */
     struct wx_batch *scratch; /* for calls without output */
-    uint64_t fanout;        /* bytes chained so far */
+    uint64_t fanout;          /* bytes chained so far */
     wax_time now;
     bool failed;
     char message[1000];
@@ -148,10 +153,10 @@ struct wx_worker {
     struct wx_shared *shared;
     struct wx_worker_status *status;
     struct wx_pool *pool;
-    struct wx_heap heap; /* of keyed state */
+    struct wx_heap heap;  /* of keyed state */
     struct wx_step *step; /* [plan->nodes] */
     wax_cx cx;
-    uint64_t open; /* the epoch of the sources */
+    uint64_t open;  /* the epoch of the sources */
     bool had_input; /* since the last marker */
     wax_time epoch_end;
     uint64_t committed_seen;
@@ -160,12 +165,12 @@ struct wx_worker {
     bool draining, failed;
     bool soon;         /* a source asked to be asked again soon */
     wax_time flush_at; /* what is held back leaves by then */
-    int wait_fds[16]; /* that sources wait for, in this turn */
+    int wait_fds[16];  /* that sources wait for, in this turn */
     uint32_t wait_fd_count;
     uint32_t *from, *rest_from; /* scratch for kernels, WX_BATCH_RECORDS each */
 };
 
-/* ---- between steps ------------------------------------------------------------------------------ */
+/* ---- between steps --------------------------------------------------------------------------- */
 
 /* Run until the step's input is used up or its output cannot leave. */
 void wx_step_run(struct wx_step *step);
@@ -173,14 +178,15 @@ void wx_step_run(struct wx_step *step);
 bool wx_step_flush(struct wx_step *step);
 /* Hand out a batch on an output. Takes `batch`. */
 void wx_step_emit(struct wx_step *step, uint32_t port, struct wx_batch *batch);
-/* A record was refused: apply the step's policy. `index` into `batch`. False: the dataflow stops. */
+/* A record of `batch` was refused: apply the step's policy. False: the dataflow stops. */
 bool wx_step_refuse(struct wx_step *step, const struct wx_batch *batch, uint32_t index);
 /* The dataflow stops with this message; the first one of the process counts. */
 void wx_step_stop(struct wx_step *step, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void wx_worker_stop(struct wx_worker *worker, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void wx_worker_stop(struct wx_worker *worker, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
-/* Set up the context for a call of user code of `step`, and leave it. `out` NULL: what the body allocates is
- * gone when it returns. */
+/* Set up the context for a call of user code of `step`, and leave it. `out` NULL: what the body
+ * allocates is gone when it returns. */
 wax_cx *wx_cx_enter(struct wx_step *step, struct wx_batch *out);
 void wx_cx_leave(struct wx_worker *worker);
 /* The most bytes one record may have. */
@@ -192,8 +198,9 @@ bool wx_self_open(struct wx_step *step, const wax_self *type, const void *value,
 void wx_self_close(struct wx_step *step, const wax_self *type, void *self);
 
 /* The kinds of steps. */
-extern const struct wx_step_ops wx_source_ops, wx_kernel_ops, wx_inspect_ops, wx_key_ops, wx_unkey_ops,
-    wx_merge_ops, wx_combine_ops, wx_send_ops, wx_receive_ops, wx_final_ops, wx_sink_ops;
+extern const struct wx_step_ops wx_source_ops, wx_kernel_ops, wx_inspect_ops, wx_key_ops,
+    wx_unkey_ops, wx_merge_ops, wx_combine_ops, wx_send_ops, wx_receive_ops, wx_final_ops,
+    wx_sink_ops;
 
 /* A source step asks its parts for a batch; lowers `*wake` to when it wants to be asked again. */
 void wx_source_poll(struct wx_step *step, wax_time *wake);

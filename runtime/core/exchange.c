@@ -2,12 +2,13 @@
 /*
  * The sending half of an exchange: divides batches into blocks, one per receiving worker.
  *
- * A batch is done in two passes: which worker does each record go to, and as which one of its share; then,
- * once every block has room for its share, the copy, column by column, in which no record waits for the one
- * before it and nothing branches. Blocks own their strings. Hashes of strings go along; those of numbers
- * are cheaper to compute again than to move from one core's cache to another's. A block goes
- * out when the next share does not fit, at a marker, or when the worker is idle. When a channel is full
- * the batch stays where it is, untouched, and is tried again later.
+ * A batch is done in two passes: which worker does each record go to, and as which one of its
+ * share; then, once every block has room for its share, the copy, column by column, in which no
+ * record waits for the one before it and nothing branches. Blocks own their strings. Hashes of
+ * strings go along; those of numbers are cheaper to compute again than to move from one core's
+ * cache to another's. A block goes out when the next share does not fit, at a marker, or when the
+ * worker is idle. When a channel is full the batch stays where it is, untouched, and is tried again
+ * later.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -16,21 +17,21 @@
 #include "core/engine.h"
 #include "core/table.h"
 
-#define STRINGS_MAX   (64u << 10) /* a block with more string memory goes out at once */
+#define STRINGS_MAX (64u << 10) /* a block with more string memory goes out at once */
 
 struct wx_step_own {
     uint32_t workers;
-    uint32_t next;          /* SPREAD: the next receiver */
-    uint32_t held;          /* blocks with records */
-    uint64_t marker;        /* being sent, */
-    uint32_t marker_to;     /* next to this worker */
-    bool flat;              /* records have no strings */
+    uint32_t next;           /* SPREAD: the next receiver */
+    uint32_t held;           /* blocks with records */
+    uint64_t marker;         /* being sent, */
+    uint32_t marker_to;      /* next to this worker */
+    bool flat;               /* records have no strings */
     struct wx_batch **block; /* [workers], NULL or with records */
     uint32_t *count;         /* [workers]: share of the batch */
     char **to;               /* [workers]: where the share goes in a column of the block */
     uint16_t target[WX_BLOCK_RECORDS]; /* of each record: the worker, */
     uint16_t place[WX_BLOCK_RECORDS];  /* and its number in that worker's share */
-    bool divided;            /* target and count are those of the batch being run */
+    bool divided;                      /* target and count are those of the batch being run */
 };
 
 static void send_open(struct wx_step *step)
@@ -110,8 +111,8 @@ static void divide(struct wx_step *step, const struct wx_batch *batch)
 }
 
 /* Can `block` take `n` records of `batch`, with the same kind of record column? */
-static bool fits(const struct wx_step_own *own, const struct wx_batch *block, const struct wx_batch *batch,
-                 uint32_t n)
+static bool fits(const struct wx_step_own *own, const struct wx_batch *block,
+                 const struct wx_batch *batch, uint32_t n)
 {
     return block->n + n <= block->cap && !block->rec == !batch->rec &&
            (own->flat || wx_batch_arena_bytes(block) <= STRINGS_MAX);
@@ -129,7 +130,7 @@ static bool make_room(struct wx_step *step, const struct wx_batch *batch)
             continue;
         if (!send_block(step, w))
             return false;
-        wx_batch_put(pool, own->block[w]); /* an empty one of the other kind */
+        wx_batch_put(pool, own->block[w]);      /* an empty one of the other kind */
         uint32_t cap = 2 * wx_shape_cap(shape); /* so that a block leaves nearly full */
         own->block[w] = wx_batch_create(pool, shape, cap > share ? cap : share);
         own->block[w]->epoch = step->passed + 1;
@@ -198,7 +199,8 @@ static bool send_run(struct wx_step *step, struct wx_batch *batch)
     if (shape->key) {
         copy_column(step, batch->n, batch->keys, shape->key, offsetof(struct wx_batch, keys));
         if (shape->key->kind == WAX_STR)
-            copy_column(step, batch->n, batch->hash, &wax_type_uint64_t, offsetof(struct wx_batch, hash));
+            copy_column(step, batch->n, batch->hash, &wax_type_uint64_t,
+                        offsetof(struct wx_batch, hash));
     }
     for (uint32_t w = 0; w < own->workers; w++) {
         if (own->count[w] == 0)

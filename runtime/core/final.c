@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keyed state that is given at the end: FINAL keeps one state per key and hands all of them out at end of
- * input. COMBINE does the same to a worker's own share before the exchange, in a small table that is
- * emptied whenever it is full, at markers and when the worker is idle.
+ * Keyed state that is given at the end: FINAL keeps one state per key and hands all of them out at
+ * end of input. COMBINE does the same to a worker's own share before the exchange, in a small table
+ * that is emptied whenever it is full, at markers and when the worker is idle.
  *
- * Combining pays only when keys repeat: when a full table has swallowed less than two records per key,
- * records go straight through for a while, then it is tried again.
+ * Combining pays only when keys repeat: when a full table has swallowed less than two records per
+ * key, records go straight through for a while, then it is tried again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -14,19 +14,19 @@
 #include "core/engine.h"
 #include "core/table.h"
 
-#define COMBINE_KEYS   (64u << 10) /* keys after which a combining table is emptied */
-#define COMBINE_BYTES  (8u << 20)  /* or its memory reaches this */
-#define COMBINE_GAIN   2u          /* records per key below which combining does not pay */
-#define BYPASS_FIRST   16u         /* records let through after that, in units of the table's fill; */
-#define BYPASS_LAST    4096u       /* doubled each time in a row that it did not pay, up to this */
+#define COMBINE_KEYS  (64u << 10) /* keys after which a combining table is emptied */
+#define COMBINE_BYTES (8u << 20)  /* or its memory reaches this */
+#define COMBINE_GAIN  2u          /* records per key below which combining does not pay */
+#define BYPASS_FIRST  16u   /* records let through after that, in units of the table's fill; */
+#define BYPASS_LAST   4096u /* doubled each time in a row that it did not pay, up to this */
 
 struct wx_step_own {
     struct wx_table table;
     struct wx_table_walk walk;
-    bool walking;        /* handing out the table */
-    uint64_t taken;      /* COMBINE: records since the table was empty */
-    uint64_t bypass;     /* COMBINE: records still to let through */
-    uint32_t rounds;     /* COMBINE: fills to let through the next time that it does not pay */
+    bool walking;    /* handing out the table */
+    uint64_t taken;  /* COMBINE: records since the table was empty */
+    uint64_t bypass; /* COMBINE: records still to let through */
+    uint32_t rounds; /* COMBINE: fills to let through the next time that it does not pay */
     void *state[WX_BLOCK_RECORDS];
     uint32_t fresh[WX_BLOCK_RECORDS];
     uint8_t is_fresh[WX_BLOCK_RECORDS];
@@ -93,7 +93,8 @@ static bool fold(struct wx_step *step, struct wx_batch *in)
     const wax_op *op = step->node->step->op;
     enum wx_fold how = step->node->fold;
     if (how == WX_FOLD_COUNT || how == WX_FOLD_SUM) {
-        /* A batch without records is one of ones; what is counted has records, but each counts as one. */
+        /* A batch without records is one of ones; what is counted has records, but each counts as
+         * one. */
         const void *add = how == WX_FOLD_SUM ? in->rec : NULL;
         wx_table_add(&own->table, in->n, in->keys, in->hash, add);
         return true;
@@ -185,8 +186,7 @@ const struct wx_step_ops wx_final_ops = {
 
 static bool is_full(const struct wx_step_own *own)
 {
-    return own->table.used >= COMBINE_KEYS ||
-           own->table.used * own->table.place >= COMBINE_BYTES;
+    return own->table.used >= COMBINE_KEYS || own->table.used * own->table.place >= COMBINE_BYTES;
 }
 
 /* A record may go through as it is when it looks like the state that it would become. */

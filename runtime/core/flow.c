@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The graph builder behind the wax_* step macros. The compiler has checked the types where it could see
- * them; here they are checked again, because modules are compiled apart, and other languages have no such
- * compiler. The first error is kept; afterwards every call does nothing and returns NULL.
+ * The graph builder behind the wax_* step macros. The compiler has checked the types where it could
+ * see them; here they are checked again, because modules are compiled apart, and other languages
+ * have no such compiler. The first error is kept; afterwards every call does nothing and returns
+ * NULL.
  */
 #include "core/flow.h"
 
@@ -15,8 +16,9 @@
 #include "base/alloc.h"
 
 static const char *const verb_names[] = {
-    "input",   "map",     "update", "filter",       "branch",      "flat_map",     "inspect",    "inspect_debug",
-    "merge",   "key_on",  "key_rm", "redistribute", "count_final", "reduce_final", "fold_final", "output",
+    "input",       "map",           "update",     "filter", "branch", "flat_map",
+    "inspect",     "inspect_debug", "merge",      "key_on", "key_rm", "redistribute",
+    "count_final", "reduce_final",  "fold_final", "output",
 };
 
 const char *wx_verb_name(enum wx_verb verb)
@@ -37,7 +39,8 @@ static void fail(wax_flow *flow, const char *where, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    wx_fail(&flow->error, WX_EXIT_MODULE, "%s%s%.1200s", where ? where : "", where ? ": " : "", text);
+    wx_fail(&flow->error, WX_EXIT_MODULE, "%s%s%.1200s", where ? where : "", where ? ": " : "",
+            text);
 }
 
 void wax_flow_fail(wax_flow *flow, const char *fmt, ...)
@@ -75,7 +78,8 @@ int64_t wax_param_i64(wax_flow *flow, const char *name, int64_t fallback)
     wax_str text = param_text(flow, name);
     int64_t value = fallback;
     if (text.len && !wax_str_i64(text, &value))
-        fail(flow, NULL, "parameter '%s' is '" WAX_FMT "', which is not a whole number", name, WAX_ARG(text));
+        fail(flow, NULL, "parameter '%s' is '" WAX_FMT "', which is not a whole number", name,
+             WAX_ARG(text));
     return value;
 }
 
@@ -84,7 +88,8 @@ double wax_param_f64(wax_flow *flow, const char *name, double fallback)
     wax_str text = param_text(flow, name);
     double value = fallback;
     if (text.len && !wax_str_f64(text, &value))
-        fail(flow, NULL, "parameter '%s' is '" WAX_FMT "', which is not a number", name, WAX_ARG(text));
+        fail(flow, NULL, "parameter '%s' is '" WAX_FMT "', which is not a number", name,
+             WAX_ARG(text));
     return value;
 }
 
@@ -105,7 +110,8 @@ wax_duration wax_param_duration(wax_flow *flow, const char *name, wax_duration f
         if (wax_str_f64((wax_str){text.ptr, text.len - (uint32_t)len}, &value))
             return (wax_duration)(value * units[i].us);
     }
-    fail(flow, NULL, "parameter '%s' is '" WAX_FMT "', which is not a duration like 250ms, 30s, 5m or 1h", name,
+    fail(flow, NULL,
+         "parameter '%s' is '" WAX_FMT "', which is not a duration like 250ms, 30s, 5m or 1h", name,
          WAX_ARG(text));
     return fallback;
 }
@@ -120,21 +126,22 @@ static bool id_is_sound(wax_flow *flow, const char *where, const char *id)
     }
     for (uint32_t i = 0; i < flow->steps; i++) {
         if (strcmp(flow->step[i]->id, id) == 0) {
-            fail(flow, where, "step '%s' exists already, at %s: each step needs an id of its own", id,
-                 flow->step[i]->where);
+            fail(flow, where, "step '%s' exists already, at %s: each step needs an id of its own",
+                 id, flow->step[i]->where);
             return false;
         }
     }
     return true;
 }
 
-static struct wx_flow_step *add_step(wax_flow *flow, enum wx_verb verb, const char *where, const char *id,
-                                     struct wax_port *const *inputs, uint32_t n)
+static struct wx_flow_step *add_step(wax_flow *flow, enum wx_verb verb, const char *where,
+                                     const char *id, struct wax_port *const *inputs, uint32_t n)
 {
     if (flow->error.exit_code || !id_is_sound(flow, where, id))
         return NULL;
     if (flow->steps == WX_STEPS_MAX) {
-        fail(flow, where, "step '%s' is one too many: a dataflow has at most %d steps", id, WX_STEPS_MAX);
+        fail(flow, where, "step '%s' is one too many: a dataflow has at most %d steps", id,
+             WX_STEPS_MAX);
         return NULL;
     }
     struct wx_flow_step *step = wx_calloc(1, sizeof *step);
@@ -153,10 +160,12 @@ static struct wx_flow_step *add_step(wax_flow *flow, enum wx_verb verb, const ch
     return step;
 }
 
-static struct wax_port *add_output_port(struct wx_flow_step *step, const wax_type *type, const wax_type *key)
+static struct wax_port *add_output_port(struct wx_flow_step *step, const wax_type *type,
+                                        const wax_type *key)
 {
     struct wax_port *port = &step->output[step->outputs];
-    *port = (struct wax_port){.step = step, .index = step->outputs++, .shape = {.type = type, .key = key}};
+    *port = (struct wax_port){
+        .step = step, .index = step->outputs++, .shape = {.type = type, .key = key}};
     return port;
 }
 
@@ -172,7 +181,8 @@ static void keep_self(struct wx_flow_step *step, const wax_self *type, const voi
 static bool op_is_sound(wax_flow *flow, const char *where, const char *id, const wax_op *op)
 {
     if (op->abi != WAX_ABI || op->size != sizeof *op) {
-        fail(flow, where, "step '%s' was compiled for another version of wax: compile the module again", id);
+        fail(flow, where,
+             "step '%s' was compiled for another version of wax: compile the module again", id);
         return false;
     }
     struct wx_error err;
@@ -193,13 +203,13 @@ static bool fits(const char *where, const char *id, const struct wax_port *up, c
     if (!op_is_sound(flow, where, id, op))
         return false;
     if (!wx_type_same(up->shape.type, op->in)) {
-        fail(flow, where, "step '%s' takes records of type '%s', but step '%s' gives '%s'", id, op->in->name,
-             up->step->id, up->shape.type->name);
+        fail(flow, where, "step '%s' takes records of type '%s', but step '%s' gives '%s'", id,
+             op->in->name, up->step->id, up->shape.type->name);
         return false;
     }
     if (op->kind == WAX_OP_KEY_RM && up->shape.key && !wx_type_same(up->shape.key, op->key)) {
-        fail(flow, where, "step '%s' takes keys of type '%s', but step '%s' gives '%s'", id, op->key->name,
-             up->step->id, up->shape.key->name);
+        fail(flow, where, "step '%s' takes keys of type '%s', but step '%s' gives '%s'", id,
+             op->key->name, up->step->id, up->shape.key->name);
         return false;
     }
     return true;
@@ -209,18 +219,21 @@ static bool is_keyed(const char *where, const char *id, const struct wax_port *u
 {
     if (!up->shape.key)
         fail(up->step->flow, where,
-             "step '%s' needs a key for each record, but step '%s' gives '%s' without one: put a key_on between them",
+             "step '%s' needs a key for each record, but step '%s' gives '%s' without one: "
+             "put a key_on between them",
              id, up->step->id, up->shape.type->name);
     return up->shape.key != NULL;
 }
 
-wax_port *wax_add(const char *where, const char *id, wax_port *up, const wax_op *op, const void *self)
+wax_port *wax_add(const char *where, const char *id, wax_port *up, const wax_op *op,
+                  const void *self)
 {
     static const struct {
         uint32_t kind;
         enum wx_verb verb;
-    } verbs[] = {{WAX_OP_MAP, WX_MAP},           {WAX_OP_UPDATE, WX_UPDATE},   {WAX_OP_FILTER, WX_FILTER},
-                 {WAX_OP_FLAT_MAP, WX_FLAT_MAP}, {WAX_OP_INSPECT, WX_INSPECT}, {WAX_OP_KEY, WX_KEY_ON},
+    } verbs[] = {{WAX_OP_MAP, WX_MAP},         {WAX_OP_UPDATE, WX_UPDATE},
+                 {WAX_OP_FILTER, WX_FILTER},   {WAX_OP_FLAT_MAP, WX_FLAT_MAP},
+                 {WAX_OP_INSPECT, WX_INSPECT}, {WAX_OP_KEY, WX_KEY_ON},
                  {WAX_OP_KEY_RM, WX_KEY_RM}};
     if (!up || !fits(where, id, up, op))
         return NULL;
@@ -239,11 +252,13 @@ wax_port *wax_add(const char *where, const char *id, wax_port *up, const wax_op 
                                                           : up->shape.key;
         return add_output_port(step, op->out, key);
     }
-    fail(up->step->flow, where, "step '%s': '%s' is not an operation for this kind of step", id, op->name);
+    fail(up->step->flow, where, "step '%s': '%s' is not an operation for this kind of step", id,
+         op->name);
     return NULL;
 }
 
-wax_ports wax_add_branch(const char *where, const char *id, wax_port *up, const wax_op *op, const void *self)
+wax_ports wax_add_branch(const char *where, const char *id, wax_port *up, const wax_op *op,
+                         const void *self)
 {
     wax_ports both = {NULL, NULL};
     if (!up || !fits(where, id, up, op))
@@ -274,8 +289,10 @@ wax_port *wax_add_merge(const char *where, const char *id, wax_port *const *ups,
         const struct wx_shape *a = &ups[0]->shape, *b = &ups[i]->shape;
         bool same_keys = !a->key == !b->key && (!a->key || wx_type_same(a->key, b->key));
         if (ups[i]->step->flow != flow || !wx_type_same(a->type, b->type) || !same_keys) {
-            fail(flow, where, "step '%s' cannot merge '%s' of step '%s' (key: %s) with '%s' of step '%s' (key: %s)", id,
-                 a->type->name, ups[0]->step->id, a->key ? a->key->name : "none", b->type->name,
+            fail(flow, where,
+                 "step '%s' cannot merge '%s' of step '%s' (key: %s) with '%s' of step '%s' "
+                 "(key: %s)",
+                 id, a->type->name, ups[0]->step->id, a->key ? a->key->name : "none", b->type->name,
                  ups[i]->step->id, b->key ? b->key->name : "none");
             return NULL;
         }
@@ -295,7 +312,8 @@ wax_port *wax_add_named(const char *where, const char *id, wax_port *up, const c
         if (verbs[i] == WX_KEY_RM && !is_keyed(where, id, up))
             return NULL;
         struct wx_flow_step *step = add_step(up->step->flow, verbs[i], where, id, &up, 1);
-        return step ? add_output_port(step, up->shape.type, verbs[i] == WX_KEY_RM ? NULL : up->shape.key)
+        return step ? add_output_port(step, up->shape.type,
+                                      verbs[i] == WX_KEY_RM ? NULL : up->shape.key)
                     : NULL;
     }
     fail(up->step->flow, where, "step '%s': there is no operator '%s'", id, verb);
@@ -309,7 +327,9 @@ wax_port *wax_add_final(const char *where, const char *id, wax_port *up, const w
     bool count = op->kind == WAX_OP_KEY;
     if (!count && !is_keyed(where, id, up))
         return NULL;
-    enum wx_verb verb = count ? WX_COUNT_FINAL : op->kind == WAX_OP_REDUCE ? WX_REDUCE_FINAL : WX_FOLD_FINAL;
+    enum wx_verb verb = count                       ? WX_COUNT_FINAL
+                        : op->kind == WAX_OP_REDUCE ? WX_REDUCE_FINAL
+                                                    : WX_FOLD_FINAL;
     struct wx_flow_step *step = add_step(up->step->flow, verb, where, id, &up, 1);
     if (!step)
         return NULL;
@@ -327,7 +347,9 @@ wax_port *wax_add_input(wax_flow *flow, const char *where, const char *id, wax_s
     }
     step->src = src;
     if (src->ops->abi != WAX_ABI || src->ops->size != sizeof *src->ops) {
-        fail(flow, where, "step '%s': its source was compiled for another version of wax: compile the module again",
+        fail(flow, where,
+             "step '%s': its source was compiled for another version of wax: compile the "
+             "module again",
              id);
         return NULL;
     }
@@ -350,11 +372,13 @@ void wax_add_output(const char *where, const char *id, wax_port *up, wax_sink *s
     step->sink = sink;
     const wax_sink_ops *ops = sink->ops;
     if (ops->abi != WAX_ABI || ops->size != sizeof *ops)
-        fail(step->flow, where, "step '%s': its sink was compiled for another version of wax: compile the module again",
-             id);
+        fail(
+            step->flow, where,
+            "step '%s': its sink was compiled for another version of wax: compile the module again",
+            id);
     else if (ops->in && !wx_type_same(ops->in, up->shape.type))
-        fail(step->flow, where, "step '%s' takes records of type '%s', but step '%s' gives '%s'", id, ops->in->name,
-             up->step->id, up->shape.type->name);
+        fail(step->flow, where, "step '%s' takes records of type '%s', but step '%s' gives '%s'",
+             id, ops->in->name, up->step->id, up->shape.type->name);
 }
 
 /* ---- what follows a failed record ------------------------------------------------------------ */
@@ -452,7 +476,8 @@ static int set_params(wax_flow *flow, const char *const *params, size_t n, struc
             return wx_fail(err, WX_EXIT_USAGE, "-D '%s' is not name=value", params[i]);
         char *name = wx_strdup(params[i]);
         name[equals - params[i]] = '\0';
-        flow->params[flow->param_count++] = (struct wx_param){.name = name, .value = wx_strdup(equals + 1)};
+        flow->params[flow->param_count++] =
+            (struct wx_param){.name = name, .value = wx_strdup(equals + 1)};
     }
     return 0;
 }
@@ -466,12 +491,15 @@ static void check_whole(wax_flow *flow)
                flow->step[i]->verb == WX_INSPECT_DEBUG;
     }
     if (!in)
-        fail(flow, NULL, "dataflow '%s' has no input: it needs at least one wax_input()", flow->name);
+        fail(flow, NULL, "dataflow '%s' has no input: it needs at least one wax_input()",
+             flow->name);
     if (!out)
-        fail(flow, NULL, "dataflow '%s' has no output: it needs at least one wax_output()", flow->name);
+        fail(flow, NULL, "dataflow '%s' has no output: it needs at least one wax_output()",
+             flow->name);
     for (uint32_t i = 0; i < flow->param_count; i++)
         if (!flow->params[i].used)
-            fail(flow, NULL, "dataflow '%s' has no parameter '%s'", flow->name, flow->params[i].name);
+            fail(flow, NULL, "dataflow '%s' has no parameter '%s'", flow->name,
+                 flow->params[i].name);
 }
 
 wax_flow *wx_flow_build(const wax_dataflow *dataflow, const char *const *params, size_t n,
@@ -537,7 +565,8 @@ uint64_t wx_flow_hash(const wax_flow *flow)
             hash = mix(mix(hash, step->input[k]->step->index), step->input[k]->index);
         for (uint32_t k = 0; k < step->outputs; k++) {
             hash = mix(hash, wx_type_hash(step->output[k].shape.type));
-            hash = mix(hash, step->output[k].shape.key ? wx_type_hash(step->output[k].shape.key) : 0);
+            hash =
+                mix(hash, step->output[k].shape.key ? wx_type_hash(step->output[k].shape.key) : 0);
         }
     }
     for (uint32_t i = 0; i < flow->param_count; i++)

@@ -8,14 +8,14 @@
 #include "core/batch.h"
 
 /*
- * The graph a user built: steps and the streams between them, checked while it is built. The first error
- * sticks. Read-only after wx_flow_build(); then any thread may read it.
+ * The graph a user built: steps and the streams between them, checked while it is built. The first
+ * error sticks. Read-only after wx_flow_build(); then any thread may read it.
  */
 
-#define WX_STEPS_MAX   4096 /* steps of a dataflow */
-#define WX_ID_MAX      120  /* bytes of a step id */
-#define WX_PARAMS_MAX  256
-#define WX_FAN_MAX     256 /* streams into one merge */
+#define WX_STEPS_MAX  4096 /* steps of a dataflow */
+#define WX_ID_MAX     120  /* bytes of a step id */
+#define WX_PARAMS_MAX 256
+#define WX_FAN_MAX    256 /* streams into one merge */
 
 enum wx_verb {
     WX_INPUT,
@@ -53,10 +53,10 @@ struct wx_flow_step {
     uint32_t index; /* its place in the order of building, which is topological */
     enum wx_verb verb;
     const char *id, *where;
-    const wax_op *op;  /* or NULL */
-    wax_src *src;      /* of an input */
-    wax_sink *sink;    /* of an output */
-    void *self;        /* the value given for op->self, copied, or NULL */
+    const wax_op *op; /* or NULL */
+    wax_src *src;     /* of an input */
+    wax_sink *sink;   /* of an output */
+    void *self;       /* the value given for op->self, copied, or NULL */
     uint32_t inputs;
     struct wax_port **input;
     uint32_t outputs;
@@ -97,14 +97,15 @@ void wx_sink_destroy(wax_sink *sink);
 const char *wx_verb_name(enum wx_verb verb);
 
 /*
- * Run the builder of `dataflow` with `params` ("name=value"). A parameter that nobody asked for is an error,
- * so that a typing mistake does not pass. Returns owned, or NULL with `err` filled.
+ * Run the builder of `dataflow` with `params` ("name=value"). A parameter that nobody asked for is
+ * an error, so that a typing mistake does not pass. Returns owned, or NULL with `err` filled.
  */
 wax_flow *wx_flow_build(const wax_dataflow *dataflow, const char *const *params, size_t n,
                         struct wx_error *err);
 void wx_flow_destroy(wax_flow *flow);
 
-/* A number that differs when steps, types or parameters differ: what processes compare before they start. */
+/* A number that differs when steps, types or parameters differ: what processes compare before they
+ * start. */
 uint64_t wx_flow_hash(const wax_flow *flow);
 
 #endif /* WX_FLOW_H */

@@ -21,9 +21,10 @@
 #define WX_HASH_SHIFT  32 /* half the bits, so that x ^= x >> SHIFT undoes itself */
 
 /*
- * Fold, multiply, fold: the upper half of the key counts in the lower bits, the multiplication carries all of
- * it to the top, and the last fold brings the top back down. A bijection: a table may keep the hash alone
- * and give the key back. Key 0 has hash 0. One multiplication, because every keyed record pays for it.
+ * Fold, multiply, fold: the upper half of the key counts in the lower bits, the multiplication
+ * carries all of it to the top, and the last fold brings the top back down. A bijection: a table
+ * may keep the hash alone and give the key back. Key 0 has hash 0. One multiplication, because
+ * every keyed record pays for it.
  */
 static inline uint64_t wx_hash_i64(int64_t key)
 {

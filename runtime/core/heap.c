@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Size classes are 4, 5, 6 and 7 times a power of two, so at most a fifth of a block is lost. Regions
- * double from 64 KiB to 8 MiB: a small dataflow stays small, a large state gets huge pages. Requests above
- * the largest class go to malloc.
+ * Size classes are 4, 5, 6 and 7 times a power of two, so at most a fifth of a block is lost.
+ * Regions double from 64 KiB to 8 MiB: a small dataflow stays small, a large state gets huge pages.
+ * Requests above the largest class go to malloc.
  */
 #include "core/heap.h"
 

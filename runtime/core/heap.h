@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 /*
- * A worker's own allocator: free lists by size class over large regions. No locks, no headers: whoever
- * frees says the size. Memory goes back to the system only with the heap; what is free is used again. A
- * heap and its memory are used by one thread.
+ * A worker's own allocator: free lists by size class over large regions. No locks, no headers:
+ * whoever frees says the size. Memory goes back to the system only with the heap; what is free is
+ * used again. A heap and its memory are used by one thread.
  */
 #define WX_HEAP_CLASSES 80 /* four steps per doubling, from 32 bytes to 32 MiB */
 

@@ -2,15 +2,17 @@
 /*
  * Steps without state: they call the user's kernel on a batch and hand on what it wrote.
  *
- * Output of one input batch is one batch, or several when it does not fit. An output batch holds on to its
- * input (`parent`) when its strings may point there. Keys follow by the `from` column that the kernel fills.
+ * Output of one input batch is one batch, or several when it does not fit. An output batch holds on
+ * to its input (`parent`) when its strings may point there. Keys follow by the `from` column that
+ * the kernel fills.
  */
 #include <string.h>
 
 #include "base/log.h"
 #include "core/engine.h"
 
-/* Does an output of `out` point into its input? Keys of a keyed stream are strings of the input, too. */
+/* Does an output of `out` point into its input? Keys of a keyed stream are strings of the input,
+ * too. */
 static bool borrows(const struct wx_shape *out)
 {
     return !wx_type_is_flat(out->type) || (out->key && out->key->kind == WAX_STR);
@@ -46,7 +48,7 @@ static void carry_keys(const struct wx_batch *in, struct wx_batch *out, const ui
         out->hash[i] = in->hash[from[i]];
 }
 
-/* ---- output that chains: flat_map and sources -------------------------------------------------- */
+/* ---- output that chains: flat_map and sources ------------------------------------------------ */
 
 void wax_cursor_grow_(wax_cursor *c)
 {
@@ -219,10 +221,12 @@ static void take_back(struct wx_step *step, const struct before *before)
 }
 
 /*
- * A body refused a record. When the kernel did not stop there (wax_fail() without WAX_FAIL, or a helper such
- * as wax_alloc() that failed), the call is done again record by record. False: the dataflow stops.
+ * A body refused a record. When the kernel did not stop there (wax_fail() without WAX_FAIL, or a
+ * helper such as wax_alloc() that failed), the call is done again record by record. False: the
+ * dataflow stops.
  */
-static bool handle_failure(struct wx_step *step, struct wx_batch *in, int rc, const struct before *before)
+static bool handle_failure(struct wx_step *step, struct wx_batch *in, int rc,
+                           const struct before *before)
 {
     if (rc < 0) {
         step->io.at++;
@@ -244,7 +248,8 @@ static bool kernel_run(struct wx_step *step, struct wx_batch *in)
             step->built = new_output(step, 0, in);
         if (is_branch(step) && !step->built_rest && step->node->out[1].readers)
             step->built_rest = new_output(step, 1, in);
-        struct before before = {step->io.at, step->built->n, step->built_rest ? step->built_rest->n : 0};
+        struct before before = {step->io.at, step->built->n,
+                                step->built_rest ? step->built_rest->n : 0};
         uint32_t end = step->one_by_one ? step->io.at + 1 : in->n;
         int rc = call(step, in, call_until(step, end));
         settle(step, in, before.lost);
@@ -267,12 +272,14 @@ const struct wx_step_ops wx_kernel_ops = {
 
 /* ---- inspect --------------------------------------------------------------------------------- */
 
-static void print_record(struct wx_step *step, const struct wx_batch *batch, uint32_t i, struct wx_buf *line)
+static void print_record(struct wx_step *step, const struct wx_batch *batch, uint32_t i,
+                         struct wx_buf *line)
 {
     const struct wx_shape *shape = &step->node->in;
     wx_buf_puts(line, step->node->step->id);
     if (step->node->step->verb == WX_INSPECT_DEBUG)
-        wx_buf_printf(line, " W%u @%llu", step->worker->config.index, (unsigned long long)step->passed + 1);
+        wx_buf_printf(line, " W%u @%llu", step->worker->config.index,
+                      (unsigned long long)step->passed + 1);
     wx_buf_puts(line, ": ");
     if (batch->keys) {
         wx_type_text(shape->key, (char *)batch->keys + (size_t)i * shape->key->size, line);
@@ -360,8 +367,8 @@ static bool has_null(const struct wx_batch *out)
     return nulls > 0;
 }
 
-static void call_key(struct wx_step *step, struct wx_batch *in, struct wx_batch *out, uint32_t begin,
-                     uint32_t end)
+static void call_key(struct wx_step *step, struct wx_batch *in, struct wx_batch *out,
+                     uint32_t begin, uint32_t end)
 {
     wax_io *io = &step->io;
     io->at = begin;

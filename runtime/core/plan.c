@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the graph to the plan: which nodes serve each of the user's steps, and where the exchanges are.
+ * From the graph to the plan: which nodes serve each of the user's steps, and where the exchanges
+ * are.
  *
  *   count_final    key ─▶ combine ─▶ send ═▶ receive ─▶ final
  *   reduce_final          combine ─▶ send ═▶ receive ─▶ final
- *   fold_final           [combine ─▶] send ═▶ receive ─▶ final      combine when the fold has a MERGE
- *   redistribute                     send ═▶ receive
- *   output                          [send ═▶ receive ─▶] sink       exchange when the sink has one writer
+ *   fold_final           [combine ─▶] send ═▶ receive ─▶ final      combine when the fold has a
+ * MERGE redistribute                     send ═▶ receive output                          [send ═▶
+ * receive ─▶] sink       exchange when the sink has one writer
  *
- * With a single worker there is nothing to exchange, and none of these nodes is made. The plan depends on
- * the graph and the number of workers alone, so every process makes the same one.
+ * With a single worker there is nothing to exchange, and none of these nodes is made. The plan
+ * depends on the graph and the number of workers alone, so every process makes the same one.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,8 @@ struct planner {
     struct origin (*origin)[WX_OUTPUTS_MAX]; /* [flow step][output] */
 };
 
-static struct wx_node *add_node(struct planner *p, enum wx_node_kind kind, const struct wx_flow_step *step)
+static struct wx_node *add_node(struct planner *p, enum wx_node_kind kind,
+                                const struct wx_flow_step *step)
 {
     struct wx_plan *plan = p->plan;
     WX_ASSERT(plan->nodes < plan->node_cap);
@@ -57,7 +59,8 @@ static void connect(struct planner *p, struct origin from, struct wx_node *node)
     node->in_ones.ones = true;
 }
 
-static struct origin chain(struct planner *p, struct origin from, struct wx_node *node, struct wx_shape out)
+static struct origin chain(struct planner *p, struct origin from, struct wx_node *node,
+                           struct wx_shape out)
 {
     connect(p, from, node);
     node->out[0].shape = out;
@@ -65,8 +68,8 @@ static struct origin chain(struct planner *p, struct origin from, struct wx_node
 }
 
 /* An exchange behind `from`; with one worker, nothing. */
-static struct origin exchange(struct planner *p, struct origin from, const struct wx_flow_step *step,
-                              enum wx_route route, uint32_t target)
+static struct origin exchange(struct planner *p, struct origin from,
+                              const struct wx_flow_step *step, enum wx_route route, uint32_t target)
 {
     struct wx_plan *plan = p->plan;
     if (plan->workers == 1)
@@ -94,7 +97,8 @@ static uint32_t hash_id(const char *id)
     return hash;
 }
 
-static struct origin plan_final(struct planner *p, const struct wx_flow_step *step, struct origin from)
+static struct origin plan_final(struct planner *p, const struct wx_flow_step *step,
+                                struct origin from)
 {
     struct wx_shape state = step->output[0].shape;
     enum wx_fold first = WX_FOLD_BODY, second = WX_FOLD_BODY;
@@ -171,7 +175,8 @@ static void plan_plain(struct planner *p, const struct wx_flow_step *step)
     }
 }
 
-/* A step that is several nodes refuses records in each that runs user code: their failures are merged. */
+/* A step that is several nodes refuses records in each that runs user code: their failures are
+ * merged. */
 static void plan_failures(struct planner *p, const struct wx_flow_step *step, uint32_t first_node)
 {
     if (step->policy != WX_ON_FAILURE_DIVERT)
@@ -181,7 +186,8 @@ static void plan_failures(struct planner *p, const struct wx_flow_step *step, ui
     merge->out[0].shape = step->output[port].shape;
     for (uint32_t i = first_node; i < last_node; i++) {
         struct wx_node *node = &p->plan->node[i];
-        if (node->kind != WX_NODE_KEY && node->kind != WX_NODE_COMBINE && node->kind != WX_NODE_FINAL)
+        if (node->kind != WX_NODE_KEY && node->kind != WX_NODE_COMBINE &&
+            node->kind != WX_NODE_FINAL)
             continue;
         node->out[port].shape = step->output[port].shape;
         connect(p, (struct origin){i, port}, merge);

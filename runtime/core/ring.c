@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A channel inside a process: a ring of batch pointers with one producer and one consumer, and a credit
- * in bytes. The producer owns `head`, the consumer `tail`; each keeps its own copy of the other's index
- * and reads the shared one only when the copy says full or empty, so that in steady flow the two cores
- * touch each other's lines once per several batches.
+ * A channel inside a process: a ring of batch pointers with one producer and one consumer, and a
+ * credit in bytes. The producer owns `head`, the consumer `tail`; each keeps its own copy of the
+ * other's index and reads the shared one only when the copy says full or empty, so that in steady
+ * flow the two cores touch each other's lines once per several batches.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +20,10 @@ struct wx_ring {
 
     _Alignas(64) uint64_t sent; /* producer: bytes charged so far */
     uint64_t tail_seen;
-    _Alignas(64) _Atomic uint64_t head; /* written by the producer (release), read by the consumer */
-    _Alignas(64) _Atomic uint64_t tail; /* written by the consumer (release), read by the producer */
+    _Alignas(
+        64) _Atomic uint64_t head; /* written by the producer (release), read by the consumer */
+    _Alignas(
+        64) _Atomic uint64_t tail; /* written by the consumer (release), read by the producer */
     uint64_t head_seen;
     _Alignas(64) struct wx_credit credit;
     struct wx_batch *slots[SLOTS];
@@ -31,7 +33,8 @@ struct wx_ring {
 static bool has_credit(struct wx_ring *ring, uint32_t charge)
 {
     /* Acquire: pairs with the release in give_credit(). */
-    uint64_t flying = ring->sent - atomic_load_explicit(&ring->credit.returned, memory_order_acquire);
+    uint64_t flying =
+        ring->sent - atomic_load_explicit(&ring->credit.returned, memory_order_acquire);
     return flying == 0 || flying + charge <= ring->credit_max;
 }
 

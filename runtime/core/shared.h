@@ -9,19 +9,22 @@
 #include "core/channel.h"
 
 /*
- * What the workers of one process share with its control thread: a few atomics, and nothing else. Workers
- * write their own `wx_worker_status` and call notify(); control writes the rest and wakes the workers.
+ * What the workers of one process share with its control thread: a few atomics, and nothing else.
+ * Workers write their own `wx_worker_status` and call notify(); control writes the rest and wakes
+ * the workers.
  */
 
 enum wx_stop {
     WX_STOP_NO,
-    WX_STOP_DRAIN, /* no more input: close the open epoch, end when it is through (SIGTERM, SIGINT) */
+    WX_STOP_DRAIN, /* no more input: close the open epoch, end when it is through (SIGTERM, SIGINT)
+                    */
     WX_STOP_NOW,   /* leave at the next turn */
 };
 
 /*
- * A worker that is FINISHED or STOPPED still takes turns (its peers may need what it has sent) until
- * control lets it go: `committed` = WX_EPOCH_END after the end of input, `stop` = WX_STOP_NOW after a drain.
+ * A worker that is FINISHED or STOPPED still takes turns (its peers may need what it has sent)
+ * until control lets it go: `committed` = WX_EPOCH_END after the end of input, `stop` = WX_STOP_NOW
+ * after a drain.
  */
 enum wx_worker_state {
     WX_WORKER_RUNNING,
@@ -45,8 +48,9 @@ struct wx_shared {
     uint32_t first_worker;  /* index of this process's worker 0 */
     wax_duration epoch_interval;
 
-    /* Every epoch below this is to be closed by every worker. Raised by whoever closes first (a worker of
-     * this process, or control on hearing EPOCH). Release; workers read it with acquire. */
+    /* Every epoch below this is to be closed by every worker. Raised by whoever closes first (a
+     * worker of this process, or control on hearing EPOCH). Release; workers read it with acquire.
+     */
     _Atomic uint64_t close_below;
     /* Every worker of the cluster has passed this epoch. Written by control, release. */
     _Atomic uint64_t committed;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sink steps: the ends of a dataflow. Records are written as they come; at each marker the sink makes the
- * epoch ready (pre_commit), and once every worker of the cluster has passed it, commit() makes it count.
+ * Sink steps: the ends of a dataflow. Records are written as they come; at each marker the sink
+ * makes the epoch ready (pre_commit), and once every worker of the cluster has passed it, commit()
+ * makes it count.
  */
 #include <stdlib.h>
 
@@ -9,8 +10,9 @@
 #include "core/engine.h"
 
 struct wx_step_own {
-    uint64_t ready;  /* the last epoch made ready */
-    bool unflushed;  /* something was written since the last flush */
+    uint64_t ready;     /* the last epoch made ready, */
+    uint64_t committed; /* and the last one committed */
+    bool unflushed;     /* something was written since the last flush */
 };
 
 static const wax_sink_ops *ops_of(const struct wx_step *step)
@@ -103,9 +105,11 @@ static bool sink_marker(struct wx_step *step, uint64_t epoch)
 static void sink_commit(struct wx_step *step, uint64_t epoch)
 {
     const wax_sink_ops *ops = ops_of(step);
-    if (!ops->commit || !*ops->commit || step->own->ready == 0)
-        return;
     uint64_t ready = step->own->ready < epoch ? step->own->ready : epoch;
+    /* A sink that came to its end before others has nothing new to commit in their last epochs. */
+    if (!ops->commit || !*ops->commit || ready == step->own->committed)
+        return;
+    step->own->committed = ready;
     int rc = (*ops->commit)(step->self, ready, wx_cx_enter(step, NULL));
     wx_cx_leave(step->worker);
     check(step, rc, "commit");

@@ -3,9 +3,9 @@
  * Source steps: the parts of a source that this worker reads.
  *
  * Every worker lists all parts and takes those that fall to it: part k of a step goes to worker
- * (hash(step id) + k) mod workers, so that the single parts of several steps do not all meet on one worker. A
- * part is read as long as it gives something, up to TURNS_MAX batches, then the next one has its turn:
- * files are read one after the other, endless parts take turns.
+ * (hash(step id) + k) mod workers, so that the single parts of several steps do not all meet on one
+ * worker. A part is read as long as it gives something, up to TURNS_MAX batches, then the next one
+ * has its turn: files are read one after the other, endless parts take turns.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,9 +15,9 @@
 #include "base/alloc.h"
 #include "core/engine.h"
 
-#define TURNS_MAX  256u        /* batches from one part before the next one is asked */
-#define PARTS_MAX  (1u << 20)  /* parts of one source */
-#define FDS_MAX    16u
+#define TURNS_MAX 256u       /* batches from one part before the next one is asked */
+#define PARTS_MAX (1u << 20) /* parts of one source */
+#define FDS_MAX   16u
 
 struct part {
     char *name;
@@ -174,7 +174,8 @@ static bool ask(struct wx_step *step, uint32_t i)
     out->entered = worker->cx.now;
     wax_cx *cx = wx_cx_enter(step, out);
     cx->wait_fd_count = 0;
-    wax_io io = {.out = out->rec, .room = out->cap, .self = part->self, .cx = cx, .type = shape->type};
+    wax_io io = {
+        .out = out->rec, .room = out->cap, .self = part->self, .cx = cx, .type = shape->type};
     wax_time wake = 0;
     int rc = ops_of(step)->next(part->self, part->pos, &io, &wake);
     wx_cx_leave(worker);
@@ -182,7 +183,8 @@ static bool ask(struct wx_step *step, uint32_t i)
     step->out += n;
     worker->had_input |= n > 0;
     if (rc < 0 || cx->failed) {
-        wx_step_stop(step, "%s%s%s%s", *part->name ? "part '" : "", part->name, *part->name ? "': " : "",
+        wx_step_stop(step, "%s%s%s%s", *part->name ? "part '" : "", part->name,
+                     *part->name ? "': " : "",
                      cx->failed ? cx->message : "its source gave no reason");
         return true;
     }

@@ -2,10 +2,10 @@
 /*
  * How batches and markers go from step to step.
  *
- * A step hands its pending output to each reader's slot in turn and runs the reader at once, while the batch
- * is in the cache. A reader whose slot is still taken says no; the giver then stops where it is and is
- * called again later. Markers travel in the same slots: a step passes marker e when all its slots have
- * had it, and a slot that is ahead is left alone until then (rule R3).
+ * A step hands its pending output to each reader's slot in turn and runs the reader at once, while
+ * the batch is in the cache. A reader whose slot is still taken says no; the giver then stops where
+ * it is and is called again later. Markers travel in the same slots: a step passes marker e when
+ * all its slots have had it, and a slot that is ahead is left alone until then (rule R3).
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,7 +29,8 @@ void wx_step_emit(struct wx_step *step, uint32_t port, struct wx_batch *batch)
 }
 
 /* The step that reads `reader` takes `batch`, if its slot is free or can be freed by running it. */
-static bool hand_to(struct wx_worker *worker, const struct wx_reader *reader, struct wx_batch *batch)
+static bool hand_to(struct wx_worker *worker, const struct wx_reader *reader,
+                    struct wx_batch *batch)
 {
     struct wx_step *step = &worker->step[reader->node];
     struct wx_slot *slot = &step->slot[reader->slot];
@@ -168,7 +169,8 @@ void wx_step_run(struct wx_step *step)
 
 /* ---- the context of user code ---------------------------------------------------------------- */
 
-static _Thread_local struct wx_worker *running; /* whose body runs on this thread, for crash messages */
+static _Thread_local struct wx_worker
+    *running; /* whose body runs on this thread, for crash messages */
 
 wax_cx *wx_cx_enter(struct wx_step *step, struct wx_batch *out)
 {
@@ -459,7 +461,7 @@ bool wx_worker_crash_text(uint64_t record, char *text, size_t cap)
         at = put_number(text, at, cap, record ? record : before + step->io.at + 1);
         if (!record) {
             at = put_text(text, at, cap, " to ");
-            at = put_number(text, at, cap, before + step->io.n);
+            put_number(text, at, cap, before + step->io.n);
         }
     }
     return true;

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A bucket has four keys: their hashes first, so that one comparison finds the place, then the places.
+ * A bucket has four keys: their hashes first, so that one comparison finds the place, then the
+ * places.
  *
  *   | hash 0 | hash 1 | hash 2 | hash 3 | place 0 | place 1 | place 2 | place 3 |
  *
- *   a place of an int64_t key:  | state | owned |              the hash is the key (it is a bijection)
- *   a place of a wax_str key:   | 16 bytes of key | state | owned |
+ *   a place of an int64_t key:  | state | owned |              the hash is the key (it is a
+ * bijection) a place of a wax_str key:   | 16 bytes of key | state | owned |
  *
- * A string of up to 15 bytes stands in its place, so that comparing needs no other memory; a longer one has
- * a copy elsewhere.
- * `owned` {block, size} is there only for states with pointers. With an int64_t key and a count as state a
- * bucket is one cache line. A hash of 0 marks a vacant place; the one int64_t key that has it lives apart, in
- * `zero`. Buckets that are full pass on to the next one. A partition above its load goes on a list and is
- * grown before the next batch, so that the state pointers of a batch stay good; only when one is full
- * altogether the batch is looked up again from its start.
+ * A string of up to 15 bytes stands in its place, so that comparing needs no other memory; a longer
+ * one has a copy elsewhere. `owned` {block, size} is there only for states with pointers. With an
+ * int64_t key and a count as state a bucket is one cache line. A hash of 0 marks a vacant place;
+ * the one int64_t key that has it lives apart, in `zero`. Buckets that are full pass on to the next
+ * one. A partition above its load goes on a list and is grown before the next batch, so that the
+ * state pointers of a batch stay good; only when one is full altogether the batch is looked up
+ * again from its start.
  */
 #include "core/table.h"
 
@@ -31,7 +32,7 @@ struct owned {
     uint64_t size;
 };
 
-/* A key as it stands in its place: a short one, or a pointer, the length, and FAR in the last byte. */
+/* A key in its place: a short one, or a pointer, the length, and FAR in the last byte. */
 #define FAR (UINT64_C(0xff) << 56)
 
 static bool over_load(const struct wx_subtable *part)
@@ -298,8 +299,9 @@ static inline char *find_str(struct wx_table *table, const wax_str *key, uint64_
 }
 
 /*
- * Where each key's search will begin, fetched ahead: by the time it is looked at it is in the cache. Inlined
- * by force: gcc takes a function that only prefetches for one without effect, and drops the call.
+ * Where each key's search will begin, fetched ahead: by the time it is looked at it is in the
+ * cache. Inlined by force: gcc takes a function that only prefetches for one without effect, and
+ * drops the call.
  */
 static inline __attribute__((always_inline)) void prefetch(const struct wx_table *table, uint32_t n,
                                                            const uint64_t *hash)
@@ -315,12 +317,14 @@ static inline __attribute__((always_inline)) void prefetch(const struct wx_table
 }
 
 #define CACHED_KEYS 4096u /* tables of no more keys are in the cache anyway */
-#define AHEAD       64u   /* keys fetched ahead: enough to hide memory, few enough to stay in the first cache */
+#define AHEAD                                                                                      \
+    64u /* keys fetched ahead: enough to hide memory, few enough to stay in the first cache */
 
 /* Finds or makes the states of all `n` keys; false when a partition had to be grown on the way. */
 static inline __attribute__((always_inline)) bool find_all(struct wx_table *table, uint32_t n,
-                                                           const wax_str *strings, const uint64_t *hash,
-                                                           void **state, uint8_t *is_new)
+                                                           const wax_str *strings,
+                                                           const uint64_t *hash, void **state,
+                                                           uint8_t *is_new)
 {
     bool large = table->used > CACHED_KEYS;
     size_t at_state = strings ? sizeof(struct wx_short) : 0;
@@ -354,7 +358,7 @@ uint32_t wx_table_upsert(struct wx_table *table, uint32_t n, const void *keys, c
     grow_crowded(table);
     if (table->used > CACHED_KEYS)
         prefetch(table, n < AHEAD ? n : AHEAD, hash);
-    /* Where a partition was grown, pointers found before may have moved: all are looked up again. */
+    /* Where a partition was grown, pointers found before may have moved: look all up again. */
     if (table->strings)
         while (!find_all(table, n, keys, hash, state, is_new))
             ;
@@ -374,9 +378,10 @@ uint32_t wx_table_upsert(struct wx_table *table, uint32_t n, const void *keys, c
 /* ---- adding ---------------------------------------------------------------------------------- */
 
 /* Adds to the numbers of the keys from `i` on, up to AHEAD of them; `place` as for find_i64(). */
-static inline __attribute__((always_inline)) void add_some(struct wx_table *table, uint32_t i, uint32_t end,
-                                                           const wax_str *strings, const uint64_t *hash,
-                                                           const int64_t *add, size_t place)
+static inline __attribute__((always_inline)) void add_some(struct wx_table *table, uint32_t i,
+                                                           uint32_t end, const wax_str *strings,
+                                                           const uint64_t *hash, const int64_t *add,
+                                                           size_t place)
 {
     for (; i < end; i++) {
         bool made;
@@ -425,8 +430,8 @@ static void *block_alloc(struct wx_memory *memory, size_t size)
 }
 
 /*
- * A state owns one block with everything it points to. When a body has put something foreign into it, a new
- * block is made of the whole. `owned` stands right behind the state.
+ * A state owns one block with everything it points to. When a body has put something foreign into
+ * it, a new block is made of the whole. `owned` stands right behind the state.
  */
 static void keep_one(struct wx_table *table, void *state)
 {
@@ -437,9 +442,10 @@ static void keep_one(struct wx_table *table, void *state)
     size_t size = wx_type_extra(table->state, state);
     char *block = wx_heap_alloc(table->heap, size);
     struct block_memory memory = {{block_alloc}, block, block + size};
-    void *copy = __builtin_alloca(table->state->size);
+    void *copy = wx_heap_alloc(table->heap, table->state->size);
     wx_type_copy(table->state, copy, state, 1, &memory.memory);
     memcpy(state, copy, table->state->size);
+    wx_heap_free(table->heap, copy, table->state->size);
     wx_heap_free(table->heap, owned->block, owned->size);
     *owned = (struct owned){block, size};
 }

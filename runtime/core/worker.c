@@ -2,9 +2,10 @@
 /*
  * A worker: one instance of every node of the plan, and the turn that moves them.
  *
- * A turn does, in this order: bytes in and out; what waits inside, from the sinks upwards, so that room is
- * made before it is needed; epochs; one batch from each source. When none of that did anything, what is
- * held back is let out, and if there was nothing either, the worker is idle. No part of a turn blocks.
+ * A turn does, in this order: bytes in and out; what waits inside, from the sinks upwards, so that
+ * room is made before it is needed; epochs; one batch from each source. When none of that did
+ * anything, what is held back is let out, and if there was nothing either, the worker is idle. No
+ * part of a turn blocks.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,10 +14,10 @@
 #include "base/log.h"
 #include "core/engine.h"
 
-#define RECEIVE_BUDGET 16u                 /* batches taken per exchange and turn: sources get their turn too */
-#define HELD_MAX       wax_millis(1)       /* partial blocks leave after this, also under load */
-#define SOON           wax_millis(1)       /* how long to wait for a source that said "soon" */
-#define OPEN_EPOCHS    3u                  /* closed but not everywhere passed, at most */
+#define RECEIVE_BUDGET 16u /* batches taken per exchange and turn: sources get their turn too */
+#define HELD_MAX       wax_millis(1) /* partial blocks leave after this, also under load */
+#define SOON           wax_millis(1) /* how long to wait for a source that said "soon" */
+#define OPEN_EPOCHS    3u            /* closed but not everywhere passed, at most */
 
 static const struct wx_step_ops *const kinds[] = {
     [WX_NODE_SOURCE] = &wx_source_ops,   [WX_NODE_KERNEL] = &wx_kernel_ops,
@@ -78,8 +79,8 @@ static void drop_batches(struct wx_step *step)
 static void report_skipped(const struct wx_step *step)
 {
     if (step->failed && step->node->step->policy == WX_ON_FAILURE_SKIP)
-        wx_log(WX_LOG_WARN, "step '%s' skipped %llu refused record%s on worker %u", step->node->step->id,
-               (unsigned long long)step->failed, step->failed == 1 ? "" : "s",
+        wx_log(WX_LOG_WARN, "step '%s' skipped %llu refused record%s on worker %u",
+               step->node->step->id, (unsigned long long)step->failed, step->failed == 1 ? "" : "s",
                step->worker->config.index);
 }
 
@@ -111,8 +112,8 @@ static void ask_to_close(struct wx_worker *worker, uint64_t to)
     struct wx_shared *shared = worker->shared;
     uint64_t now = atomic_load_explicit(&shared->close_below, memory_order_relaxed);
     while (now < to)
-        if (atomic_compare_exchange_weak_explicit(&shared->close_below, &now, to, memory_order_release,
-                                                  memory_order_relaxed)) {
+        if (atomic_compare_exchange_weak_explicit(&shared->close_below, &now, to,
+                                                  memory_order_release, memory_order_relaxed)) {
             shared->notify(shared);
             for (uint32_t i = 0; i < shared->workers_here; i++)
                 if (shared->wakers && shared->wakers[i])
@@ -144,7 +145,7 @@ static void close_epochs(struct wx_worker *worker)
     atomic_store_explicit(&worker->status->open, worker->open, memory_order_relaxed);
 }
 
-/* Each source sends the markers of the epochs that are closed, and the last one when it has ended. */
+/* Each source sends the markers of the epochs that are closed, and the last when it has ended. */
 static void send_markers(struct wx_worker *worker, struct wx_step *source)
 {
     while (!source->marker && source->passed != WX_EPOCH_END && !worker->failed) {
@@ -175,7 +176,8 @@ static void publish_progress(struct wx_worker *worker)
     if (passed == WX_EPOCH_END)
         state = WX_WORKER_FINISHED;
     else if (worker->draining && passed + 1 >= worker->open &&
-             worker->open == atomic_load_explicit(&worker->shared->close_below, memory_order_acquire))
+             worker->open ==
+                 atomic_load_explicit(&worker->shared->close_below, memory_order_acquire))
         state = WX_WORKER_STOPPED;
     if (passed == atomic_load_explicit(&status->passed, memory_order_relaxed) &&
         state == atomic_load_explicit(&status->state, memory_order_relaxed))

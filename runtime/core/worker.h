@@ -7,11 +7,12 @@
 #include "core/shared.h"
 
 /*
- * The plan: what every worker of the cluster runs, made from the graph alone, so that all processes make
- * the same. Immutable; any thread may read it.
+ * The plan: what every worker of the cluster runs, made from the graph alone, so that all processes
+ * make the same. Immutable; any thread may read it.
  */
 struct wx_plan;
-/* Keeps `flow`, which must outlive the plan. `workers` is the number in the whole cluster. Returns owned. */
+/* Keeps `flow`, which must outlive the plan. `workers` is the number in the whole cluster. Returns
+ * owned. */
 struct wx_plan *wx_plan_create(const wax_flow *flow, uint32_t workers);
 void wx_plan_destroy(struct wx_plan *plan);
 /* The exchanges, 0 to n - 1, and what travels on each. */
@@ -24,9 +25,10 @@ struct wx_limits {
     uint64_t fanout_max;  /* --max-fanout: bytes one record may become in one step */
     uint64_t channel_max; /* credit of one channel, bytes */
 };
-#define WX_RECORD_MAX  (16u << 20)
-#define WX_FANOUT_MAX  (64u << 20)
-/* The credit of a channel in a cluster of `workers`: 8 MiB shared by the senders, 64 KiB to 512 KiB each. */
+#define WX_RECORD_MAX (16u << 20)
+#define WX_FANOUT_MAX (64u << 20)
+/* The credit of a channel in a cluster of `workers`: 8 MiB shared by the senders, 64 KiB to 512 KiB
+ * each. */
 uint64_t wx_channel_credit(uint32_t workers);
 
 struct wx_worker_config {
@@ -63,16 +65,18 @@ enum wx_turn wx_worker_turn(struct wx_worker *worker, struct wx_wait *wait);
 void wx_worker_destroy(struct wx_worker *worker);
 
 /*
- * In a signal handler: describe what the calling thread was doing ("step 'parse' of dataflow 'brc', worker 1,
- * epoch 3, record 812") into `text`. `record` as found by wx_worker_replay(), or 0: then the records of the
- * interrupted call are given. Async-signal-safe. False when the thread runs no body.
+ * In a signal handler: describe what the calling thread was doing ("step 'parse' of dataflow 'brc',
+ * worker 1, epoch 3, record 812") into `text`. `record` as found by wx_worker_replay(), or 0: then
+ * the records of the interrupted call are given. Async-signal-safe. False when the thread runs no
+ * body.
  */
 bool wx_worker_crash_text(uint64_t record, char *text, size_t cap);
 
 /*
- * In a forked copy of a process that crashed: does the records of the interrupted call again, one at a time, and
- * says before each which it is. Kernels loop over a batch without noting where they are, so this is how
- * the record that crashes is found. Returns when none did, and at once outside of a body over records.
+ * In a forked copy of a process that crashed: does the records of the interrupted call again, one
+ * at a time, and says before each which it is. Kernels loop over a batch without noting where they
+ * are, so this is how the record that crashes is found. Returns when none did, and at once outside
+ * of a body over records.
  */
 void wx_worker_replay(void (*before)(uint64_t record));
 
@@ -80,7 +84,8 @@ void wx_worker_replay(void (*before)(uint64_t record));
 
 /* A bounded single-producer single-consumer ring of batches, with both ends. */
 struct wx_ring;
-/* `credit` in bytes; the wakers of both ends (the same one for a worker's channel to itself). Returns owned. */
+/* `credit` in bytes; the wakers of both ends (the same one for a worker's channel to itself).
+ * Returns owned. */
 struct wx_ring *wx_ring_create(uint64_t credit, struct wx_waker *receiver, struct wx_waker *sender);
 /* After both threads have ended, before the pools go. `pool` is any. NULL does nothing. */
 void wx_ring_destroy(struct wx_ring *ring, struct wx_pool *pool);

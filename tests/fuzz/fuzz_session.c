@@ -101,9 +101,10 @@ static void take_bytes(struct world *w, uint32_t conn, const uint8_t *bytes, siz
 
 static void work(struct world *w, uint8_t how)
 {
-    if (how & 1 && w->close_below > w->worker.passed + 1)
+    bool ended = w->worker.passed == WX_EPOCH_END;
+    if (how & 1 && !ended && w->close_below > w->worker.passed + 1)
         w->worker.passed++;
-    if (how & 2)
+    if (how & 2 && !ended)
         w->close_below += w->close_below < w->worker.passed + 3;
     if (how & 4)
         w->worker = (struct wx_message_worker){WX_WORKER_FINISHED, WX_EPOCH_END, 1};

@@ -626,8 +626,9 @@ class Stopping(ClusterTest):
         self.assertEqual(process.said().count("number 50 is not liked"), 1)
 
     def test_crashing_body(self):
-        sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":handle_segv=0"  # it would report in its own way
-        cluster = self.cluster(2, "-Dwhat=crash", "-Dparts=1", "-Dn=0", "-Devery=5", ASAN_OPTIONS=sanitizer)
+        names = ["ASAN_OPTIONS", "TSAN_OPTIONS"]  # a sanitizer would report it in its own way
+        sanitizers = {name: os.environ.get(name, "") + ":handle_segv=0" for name in names}
+        cluster = self.cluster(2, "-Dwhat=crash", "-Dparts=1", "-Dn=0", "-Devery=5", **sanitizers)
         codes = [process.wait() for process in cluster]
         self.assertEqual(sorted(codes), [-signal.SIGSEGV, PEER])
         crashed = cluster[codes.index(-signal.SIGSEGV)]

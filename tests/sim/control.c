@@ -59,7 +59,10 @@ static void hear(struct sim_control *control, wax_time now)
 static struct sim_news look(struct sim_control *control)
 {
     struct wx_shared *shared = &control->shared;
-    struct sim_news news = {.passed = WX_EPOCH_END, .idle = true, .finished = true};
+    struct sim_news news;
+    memset(&news, 0, sizeof news); /* also between the members: it is compared as bytes */
+    news.passed = WX_EPOCH_END;
+    news.idle = news.finished = true;
     for (uint32_t i = 0; i < shared->workers_here; i++) {
         uint32_t state = atomic_load(&shared->status[i].state);
         uint64_t passed = atomic_load(&shared->status[i].passed);
@@ -112,8 +115,12 @@ static void advance(struct sim_controls *all, struct sim_control *control)
     bool drained = sum.draining && sum.passed + 1 >= sum.close_below;
     if (sum.draining)
         set_stop(control, WX_STOP_DRAIN);
-    if (sum.leaving || (sum.idle && drained && !sum.finished))
+    /* Who leaves says so: another may see it differently by then, because it heard of the stop later. */
+    if (sum.leaving || (sum.idle && drained && !sum.finished)) {
+        control->dirty |= !control->leaving;
+        control->leaving = true;
         set_stop(control, WX_STOP_NOW);
+    }
 }
 
 void sim_control_run(struct sim_controls *all, uint32_t index, wax_time now)

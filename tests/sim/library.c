@@ -152,12 +152,12 @@ static int pure_n_twist(const struct sim_item *in, struct sim_emit *emit)
 
 WAX_MAP(n_some, int64_t, int64_t)
 {
-    *out = *in + 1;
+    *out = add(*in, 1);
     return digest(*in, 1, 3) ? WAX_EMIT : WAX_DROP;
 }
 static int pure_n_some(const struct sim_item *in, struct sim_emit *emit)
 {
-    return digest(in->number[0], 1, 3) ? give_number(emit, in->number[0] + 1) : 0;
+    return digest(in->number[0], 1, 3) ? give_number(emit, add(in->number[0], 1)) : 0;
 }
 
 WAX_MAP(n_parcel, int64_t, sim_parcel)
@@ -336,7 +336,7 @@ WAX_MAP(n_murmur, int64_t, int64_t)
 {
     if (digest(*in, 11, 40) == 0)
         wax_fail(cx, "no, not %" PRId64, *in);
-    *out = *in - 1;
+    *out = add(*in, -1);
     return digest(*in, 12, 5) ? WAX_EMIT : WAX_DROP;
 }
 static int pure_n_murmur(const struct sim_item *in, struct sim_emit *emit)
@@ -345,7 +345,7 @@ static int pure_n_murmur(const struct sim_item *in, struct sim_emit *emit)
         emit->message = sim_arena_fmt(emit->arena, "no, not %" PRId64, in->number[0]);
         return -1;
     }
-    return digest(in->number[0], 12, 5) ? give_number(emit, in->number[0] - 1) : 0;
+    return digest(in->number[0], 12, 5) ? give_number(emit, add(in->number[0], -1)) : 0;
 }
 
 WAX_FILTER(n_picky, int64_t)
@@ -424,7 +424,7 @@ static int give_keyed_text(struct sim_emit *emit, wax_str key)
 
 WAX_KEY(n_few, int64_t, int64_t)
 {
-    return digest(*in, 18, 7) - 3;
+    return (int64_t)digest(*in, 18, 7) - 3;
 }
 static int pure_n_few(const struct sim_item *in, struct sim_emit *emit)
 {
@@ -760,14 +760,14 @@ static int pure_p_grow(const struct sim_item *in, struct sim_emit *emit)
     return give_changed(emit, in->number[0], text);
 }
 
-WAX_UPDATE(p_triple, sim_parcel)
+WAX_UPDATE(p_update, sim_parcel)
 {
-    rec->value = twist(rec->value * 3);
+    rec->value = twist(add(rec->value, 3));
     return digest(rec->value, 30, 9) ? WAX_EMIT : WAX_DROP;
 }
-static int pure_p_triple(const struct sim_item *in, struct sim_emit *emit)
+static int pure_p_update(const struct sim_item *in, struct sim_emit *emit)
 {
-    int64_t value = twist(in->number[0] * 3);
+    int64_t value = twist(add(in->number[0], 3));
     return digest(value, 30, 9) ? give_changed(emit, value, in->text[0]) : 0;
 }
 
@@ -1124,7 +1124,7 @@ const struct sim_op sim_ops[] = {
     OP(MAP, p_number, PARCEL, NUMBER, .pure = pure_p_number),
     OP(MAP, p_inner, PARCEL, TEXT, .pure = pure_p_inner),
     OP(MAP, p_grow, PARCEL, PARCEL, .pure = pure_p_grow, .same_record = true),
-    OP(MAP, p_triple, PARCEL, PARCEL, .pure = pure_p_triple, .same_record = true),
+    OP(MAP, p_update, PARCEL, PARCEL, .pure = pure_p_update, .same_record = true),
     OP(FILTER, p_some, PARCEL, PARCEL, .pure = pure_p_some, .same_record = true),
     OP(FILTER, p_self, PARCEL, PARCEL, .pure = pure_p_self, .self = &times_five, .same_record = true),
     OP(FLAT_MAP, p_words, PARCEL, PARCEL, .pure = pure_p_words, .gain = 3, .same_record = true),

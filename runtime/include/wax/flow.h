@@ -16,8 +16,8 @@ typedef struct wax_dataflow {
 /*
  * WAX_DATAFLOW(name) { ... wax_input(flow, ...) ... wax_output(...) ... }
  *
- * A function that describes the graph and does nothing else: it runs in every process and must make the
- * same graph from the same parameters. `wax run module:name` finds it.
+ * A function that describes the graph and does nothing else: it runs in every process and must make
+ * the same graph from the same parameters. `wax run module:name` finds it.
  */
 #define WAX_DATAFLOW(NAME)                                                                         \
     static void wax_build_##NAME(wax_flow *flow);                                                  \
@@ -30,8 +30,9 @@ typedef struct wax_dataflow {
 
 WAX_BEGIN_C
 /*
- * Parameters, from `-D name=value`. `fallback` NULL: the parameter is required. Strings are borrowed for
- * the life of the flow. A value of the wrong kind is an error of the flow that names it.
+ * Parameters, from `-D name=value`. `fallback` NULL: the parameter is required. Strings are
+ * borrowed for the life of the flow. A value of the wrong kind is an error of the flow that names
+ * it.
  */
 WAX_EXPORT const char *wax_param(wax_flow *flow, const char *name, const char *fallback);
 WAX_EXPORT int64_t wax_param_i64(wax_flow *flow, const char *name, int64_t fallback);

@@ -2,8 +2,8 @@
 /*
  * wax/io.h: sources and sinks: the ready-made ones, and how to write one's own.
  *
- * A source is a set of *parts*, found by name; each part is read by one worker and has a position, a
- * record that the runtime saves and restores. A sink is a writer on every worker (or on one, see
+ * A source is a set of *parts*, found by name; each part is read by one worker and has a position,
+ * a record that the runtime saves and restores. A sink is a writer on every worker (or on one, see
  * `single`). All calls to one instance come from one worker's thread and must not block for long.
  */
 #ifndef WAX_IO_H
@@ -28,14 +28,15 @@ typedef struct wax_source_ops {
     const wax_type *out; /* what it yields */
     const wax_type *pos; /* where a part stands: a record, zeroed at the start of a part */
     const wax_self *self;
-    /* Lists the parts by wax_part(), the same on every worker that sees the same data. NULL: one part. */
+    /* Lists the parts by wax_part(), the same on every worker that sees the same data. NULL: one
+     * part. */
     int (*const *parts)(const void *self, wax_parts *parts, wax_cx *cx);
     /* A part begins or resumes at `pos`; `part` lives as long as the part. NULL: nothing to do. */
     int (*const *start)(void *self, void *pos, wax_str part, wax_cx *cx);
     /*
-     * Writes the next few records to `io->out` (at most io->room, or more through a cursor) and moves
-     * `pos` behind them. WAX_OK, WAX_EOF (with or without records) or WAX_FAIL. `*wake`: when to ask
-     * again if there was nothing (0: soon); see also wax_wait_fd().
+     * Writes the next few records to `io->out` (at most io->room, or more through a cursor) and
+     * moves `pos` behind them. WAX_OK, WAX_EOF (with or without records) or WAX_FAIL. `*wake`: when
+     * to ask again if there was nothing (0: soon); see also wax_wait_fd().
      */
     int (*next)(void *self, void *pos, wax_io *io, wax_time *wake);
 } wax_source_ops;
@@ -50,10 +51,12 @@ WAX_EXPORT void wax_wait_fd(wax_cx *cx, int fd);
 WAX_END_C
 
 /*
- * WAX_SOURCE(name, OUT, SELF, POS) { wax_emit(out, ...); pos->offset = ...; return WAX_OK or WAX_EOF; }
+ * WAX_SOURCE(name, OUT, SELF, POS) { wax_emit(out, ...); pos->offset = ...; return WAX_OK or
+ * WAX_EOF; }
  *
- * In scope: self, pos, out, wake, cx. The body gives the next few records of one part (a hundred to a
- * few thousand a call is best) and moves `pos`. WAX_PARTS(name) lists the parts, WAX_START(name) begins one.
+ * In scope: self, pos, out, wake, cx. The body gives the next few records of one part (a hundred to
+ * a few thousand a call is best) and moves `pos`. WAX_PARTS(name) lists the parts, WAX_START(name)
+ * begins one.
  */
 #define WAX_SOURCE(NAME, OUT, SELF, POS)                                                           \
     typedef SELF wax_selfof_##NAME;                                                                \
@@ -66,15 +69,20 @@ WAX_END_C
     static int NAME(SELF *self, POS *pos, wax_out_##NAME *out, wax_time *wake, wax_cx *cx);        \
     static int wax_next_##NAME(void *self, void *pos, wax_io *io, wax_time *wake)                  \
     {                                                                                              \
-        wax_out_##NAME out = {WAX_CURSOR_(io, false, sizeof *((wax_out_##NAME *)0)->item)};         \
+        wax_out_##NAME out = {WAX_CURSOR_(io, false, sizeof *((wax_out_##NAME *)0)->item)};        \
         int rc = NAME((SELF *)self, (POS *)pos, &out, wake, io->cx);                               \
         io->kept = WAX_CURSOR_KEPT_(out);                                                          \
         return rc;                                                                                 \
     }                                                                                              \
-    WAX_CONST wax_source_ops wax_source_ops_##NAME = {                                             \
-        WAX_ABI,     sizeof(wax_source_ops),  #NAME,                   WAX_T_(OUT),                \
-        WAX_T_(POS), &wax_self_##SELF,        &wax_parts_slot_##NAME,  &wax_start_slot_##NAME,     \
-        wax_next_##NAME};                                                                          \
+    WAX_CONST wax_source_ops wax_source_ops_##NAME = {WAX_ABI,                                     \
+                                                      sizeof(wax_source_ops),                      \
+                                                      #NAME,                                       \
+                                                      WAX_T_(OUT),                                 \
+                                                      WAX_T_(POS),                                 \
+                                                      &wax_self_##SELF,                            \
+                                                      &wax_parts_slot_##NAME,                      \
+                                                      &wax_start_slot_##NAME,                      \
+                                                      wax_next_##NAME};                            \
     WAX_STEP wax_source(OUT) wax_from_##NAME(const SELF *self)                                     \
     {                                                                                              \
         wax_source(OUT) source = {wax_source_create(&wax_source_ops_##NAME, self)};                \
@@ -120,8 +128,8 @@ typedef struct wax_sink_ops {
     int (*write)(void *self, wax_io *io);
     /* Nothing more for now: let out what is held back. NULL: nothing to do. */
     int (*const *flush)(void *self, wax_cx *cx);
-    /* All records up to `epoch` were written: make them ready, so that commit cannot fail for a reason
-     * that could be found now. NULL: nothing to do. */
+    /* All records up to `epoch` were written: make them ready, so that commit cannot fail for a
+     * reason that could be found now. NULL: nothing to do. */
     int (*const *pre_commit)(void *self, uint64_t epoch, wax_cx *cx);
     /* `epoch` is complete on every worker of the cluster: its output may become visible. */
     int (*const *commit)(void *self, uint64_t epoch, wax_cx *cx);
@@ -198,16 +206,17 @@ typedef int (*const wax_flush_fn_)(void *, wax_cx *);
 
 WAX_BEGIN_C
 /*
- * The lines of a text, without their line ends (\n or \r\n). `path` is a file (read in byte ranges by
- * several workers), a directory (each regular file in it; hidden ones are left out), a pipe, or "-" for
- * standard input. A line longer than `--max-record` fails the dataflow.
+ * The lines of a text, without their line ends (\n or \r\n). `path` is a file (read in byte ranges
+ * by several workers), a directory (each regular file in it; hidden ones are left out), a pipe, or
+ * "-" for standard input. A line longer than `--max-record` fails the dataflow.
  */
 WAX_EXPORT wax_source(wax_str) wax_lines(const char *path);
 WAX_EXPORT wax_source(wax_str) wax_stdin(void);
 /* The numbers from, from + 1, ... to - 1, in one part. */
 WAX_EXPORT wax_source(int64_t) wax_testing_range(int64_t from, int64_t to);
 WAX_EXPORT wax_src *wax_testing_list_(const wax_type *type, const void *items, size_t n);
-/* One record a line: text as it is, numbers in decimal, records as JSON; "key<TAB>value" when keyed. */
+/* One record a line: text as it is, numbers in decimal, records as JSON; "key<TAB>value" when
+ * keyed. */
 WAX_EXPORT wax_sink *wax_stdout(void);
 /* The same into a file, which is replaced. One worker writes it. */
 WAX_EXPORT wax_sink *wax_lines_file(const char *path);

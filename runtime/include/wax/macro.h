@@ -2,8 +2,9 @@
 /*
  * wax/macro.h: the preprocessor tools under the other headers. Users do not need anything here.
  *
- * A name that ends in an underscore is internal. Macros that generate code generate names that begin
- * with `wax_`; a body keeps the name its author gave it, for debuggers, profilers and unit tests.
+ * A name that ends in an underscore is internal. Macros that generate code generate names that
+ * begin with `wax_`; a body keeps the name its author gave it, for debuggers, profilers and unit
+ * tests.
  */
 #ifndef WAX_MACRO_H
 #define WAX_MACRO_H
@@ -18,15 +19,15 @@
 #define WAX_STR2_(x)    #x
 #define WAX_HERE        __FILE__ ":" WAX_STR_(__LINE__)
 
-#define WAX_UNUSED      __attribute__((unused))
-#define WAX_COLD        __attribute__((cold, noinline))
-#define WAX_EXPORT      __attribute__((visibility("default")))
-#define WAX_NODISCARD   __attribute__((warn_unused_result))
+#define WAX_UNUSED       __attribute__((unused))
+#define WAX_COLD         __attribute__((cold, noinline))
+#define WAX_EXPORT       __attribute__((visibility("default")))
+#define WAX_NODISCARD    __attribute__((warn_unused_result))
 #define WAX_PRINTF(f, a) __attribute__((format(printf, f, a)))
-#define WAX_UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define WAX_CONST       static const WAX_UNUSED
-#define WAX_INLINE      static inline WAX_UNUSED __attribute__((always_inline))
-#define WAX_STEP        static inline WAX_UNUSED
+#define WAX_UNLIKELY(x)  __builtin_expect(!!(x), 0)
+#define WAX_CONST        static const WAX_UNUSED
+#define WAX_INLINE       static inline WAX_UNUSED __attribute__((always_inline))
+#define WAX_STEP         static inline WAX_UNUSED
 #ifdef WAX_DEBUG /* bodies stay functions: breakpoints and stack traces show them */
 #define WAX_BODY static WAX_UNUSED __attribute__((noinline))
 #else
@@ -34,22 +35,22 @@
 #endif
 
 #ifdef __cplusplus
-#define WAX_BEGIN_C   extern "C" {
-#define WAX_END_C     }
-#define WAX_ALIGNOF   alignof
-#define WAX_ASSERT_   static_assert
-#define WAX_RESTRICT  __restrict
-#define WAX_ZERO_(T)  T{}
-#define wax_auto      auto
+#define WAX_BEGIN_C     extern "C" {
+#define WAX_END_C       }
+#define WAX_ALIGNOF     alignof
+#define WAX_ASSERT_     static_assert
+#define WAX_RESTRICT    __restrict
+#define WAX_ZERO_(T)    (T{})
+#define wax_auto        auto
 #define WAX_DEFAULT_(v) = v /* of a member: C++ warns about those that a list leaves out */
 #else
 #define WAX_BEGIN_C
 #define WAX_END_C
-#define WAX_ALIGNOF   _Alignof
-#define WAX_ASSERT_   _Static_assert
-#define WAX_RESTRICT  restrict
-#define WAX_ZERO_(T)  ((T){0})
-#define wax_auto      __extension__ __auto_type
+#define WAX_ALIGNOF  _Alignof
+#define WAX_ASSERT_  _Static_assert
+#define WAX_RESTRICT restrict
+#define WAX_ZERO_(T) ((T){0})
+#define wax_auto     __extension__ __auto_type
 #define WAX_DEFAULT_(v)
 #endif
 
@@ -62,8 +63,8 @@
     static int WAX_CAT_(wax_wrong_, __LINE__)(void)
 
 /* WAX_PICKn_(args..., name_n, ..., name_1, 0): chooses a macro by the number of arguments. */
-#define WAX_PICK3_(a, b, c, NAME, ...)       NAME
-#define WAX_PICK4_(a, b, c, d, NAME, ...)    NAME
+#define WAX_PICK3_(a, b, c, NAME, ...)    NAME
+#define WAX_PICK4_(a, b, c, d, NAME, ...) NAME
 
 /* WAX_EACH_(M, C, (x), (y), ...) is M(C, (x)) M(C, (y)) ..., for up to 32 items. */
 #define WAX_EACH_(M, C, ...) WAX_CAT_(WAX_EACH_, WAX_COUNT_(__VA_ARGS__))(M, C, __VA_ARGS__)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * wax/ops.h: the operators. Each WAX_NAME macro ends in the signature of a body and generates its
- * kernel, its descriptor and its typed step functions; each wax_name macro adds a step to the dataflow.
+ * kernel, its descriptor and its typed step functions; each wax_name macro adds a step to the
+ * dataflow.
  *
  * The first argument of a step is its id, unique in the dataflow. A step of the wrong type does not
  * compile; what the compiler cannot see is checked when the graph is built.
@@ -22,23 +23,26 @@ typedef struct wax_ports {
 } wax_ports;
 WAX_EXPORT wax_ports wax_add_branch(const char *where, const char *id, wax_port *up,
                                     const wax_op *op, const void *self);
-WAX_EXPORT wax_port *wax_add_merge(const char *where, const char *id, wax_port *const *ups, size_t n);
+WAX_EXPORT wax_port *wax_add_merge(const char *where, const char *id, wax_port *const *ups,
+                                   size_t n);
 /* `verb`: "inspect", "inspect_debug", "redistribute" or "key_rm". */
-WAX_EXPORT wax_port *wax_add_named(const char *where, const char *id, wax_port *up, const char *verb);
-WAX_EXPORT wax_port *wax_add_final(const char *where, const char *id, wax_port *up, const wax_op *op);
+WAX_EXPORT wax_port *wax_add_named(const char *where, const char *id, wax_port *up,
+                                   const char *verb);
+WAX_EXPORT wax_port *wax_add_final(const char *where, const char *id, wax_port *up,
+                                   const wax_op *op);
 WAX_EXPORT wax_port *wax_add_failures(const char *where, wax_port *of);
 WAX_EXPORT wax_port *wax_skip_failures_(const char *where, wax_port *of);
 WAX_END_C
 
-/* Calls the keyed form of a step when the upstream is keyed, else the plain one, whose error message
- * then names both types. */
+/* Calls the keyed form of a step when the upstream is keyed, else the plain one, whose error
+ * message then names both types. */
 #ifdef __cplusplus
-#define WAX_VERB_(VERB, UP, OP)   wax_##VERB##_##OP
-#define WAX_KEYED_(VERB, OP)      wax_##VERB##_##OP /* an overload */
+#define WAX_VERB_(VERB, UP, OP) wax_##VERB##_##OP
+#define WAX_KEYED_(VERB, OP)    wax_##VERB##_##OP /* an overload */
 #else
 #define WAX_VERB_(VERB, UP, OP)                                                                    \
-    _Generic((UP), wax_in_keyed_##OP: wax_keyed_##VERB##_##OP, default: wax_##VERB##_##OP)
-#define WAX_KEYED_(VERB, OP)      wax_keyed_##VERB##_##OP
+    _Generic((UP), wax_in_keyed_##OP : wax_keyed_##VERB##_##OP, default : wax_##VERB##_##OP)
+#define WAX_KEYED_(VERB, OP) wax_keyed_##VERB##_##OP
 #endif
 
 /* The descriptor of an op from IN to OUT and its two step functions. */
@@ -70,8 +74,8 @@ WAX_END_C
 /*
  * WAX_MAP(name, IN, OUT[, SELF]) { ...; return WAX_EMIT; }    map and filter_map
  *
- * In scope: in, out, cx (and self). `*out` starts zeroed. WAX_EMIT keeps it, WAX_DROP does not. On a
- * keyed stream the key stays.
+ * In scope: in, out, cx (and self). `*out` starts zeroed. WAX_EMIT keeps it, WAX_DROP does not. On
+ * a keyed stream the key stays.
  */
 #define WAX_MAP(...)                                                                               \
     WAX_PICK4_(__VA_ARGS__, WAX_MAP4_, WAX_MAP3_, WAX_MAP_TAKES_3_OR_4_ARGUMENTS,                  \
@@ -123,7 +127,7 @@ WAX_END_C
 #define wax_map3_(ID, UP, OP)       WAX_VERB_(map, UP, OP)(WAX_HERE, ID, UP, NULL)
 #define wax_map4_(ID, UP, OP, SELF) WAX_VERB_(map, UP, OP)(WAX_HERE, ID, UP, SELF)
 
-/* WAX_UPDATE(name, T) { rec->x *= 2; return WAX_EMIT; }    a map in place: `rec` is a copy already */
+/* WAX_UPDATE(name, T) { rec->x *= 2; return WAX_EMIT; }    a map in place, on a copy */
 #define WAX_UPDATE(NAME, T)                                                                        \
     WAX_BODY int NAME(T *rec, wax_cx *cx);                                                         \
     WAX_MAP_KERNEL_(NAME, T, T, wax_none, (out[kept] = in[i], NAME(&out[kept], cx)))               \
@@ -151,8 +155,8 @@ WAX_END_C
     WAX_FILTER_KERNEL_(NAME, T, SELF, NAME(self, &in[i], cx))                                      \
     WAX_BODY int NAME(WAX_UNUSED SELF *self, WAX_UNUSED const T *in, WAX_UNUSED wax_cx *cx)
 #define WAX_FILTER_KERNEL_(NAME, T, SELF, CALL)                                                    \
-    WAX_INLINE int wax_loop_##NAME(wax_io *io, uint32_t *WAX_RESTRICT from,                        \
-                                   T *WAX_RESTRICT rest, uint32_t *WAX_RESTRICT rest_from)         \
+    WAX_INLINE int wax_loop_##NAME(wax_io *io, uint32_t *WAX_RESTRICT from, T *WAX_RESTRICT rest,  \
+                                   uint32_t *WAX_RESTRICT rest_from)                               \
     {                                                                                              \
         const T *WAX_RESTRICT in = (const T *)io->in;                                              \
         T *WAX_RESTRICT out = (T *)io->out;                                                        \
@@ -221,7 +225,8 @@ WAX_END_C
 /*
  * WAX_FLAT_MAP(name, IN, OUT[, SELF]) { wax_emit(out, value); ...; return WAX_OK; }
  *
- * Any number of results for a record, up to `--max-fanout` bytes. After a failure none of them stay.
+ * Any number of results for a record, up to `--max-fanout` bytes. After a failure none of them
+ * stay.
  */
 #define WAX_FLAT_MAP(...)                                                                          \
     WAX_PICK4_(__VA_ARGS__, WAX_FLAT_MAP4_, WAX_FLAT_MAP3_, WAX_FLAT_MAP_TAKES_3_OR_4_ARGUMENTS,   \
@@ -319,8 +324,7 @@ inline handle wax_merge_(const char *where, const char *id, handle up, more... o
 #define wax_merge(ID, UP, ...)                                                                     \
     WAX_SAME_(UP, wax_add_merge(WAX_HERE, ID, WAX_PORTS_(UP, __VA_ARGS__),                         \
                                 sizeof((__typeof__(UP)[]){UP, __VA_ARGS__}) / sizeof(UP)))
-#define WAX_PORTS_(UP, ...)                                                                        \
-    ((wax_port *const *)(const void *)(__typeof__(UP)[]){UP, __VA_ARGS__})
+#define WAX_PORTS_(UP, ...) ((wax_port *const *)(const void *)(__typeof__(UP)[]){UP, __VA_ARGS__})
 #endif
 
 /* The records that the step before refused, as a stream of their own: the dataflow then goes on. */
@@ -389,7 +393,8 @@ inline handle wax_merge_(const char *where, const char *id, handle up, more... o
 #define wax_count_final(ID, UP, KEY) wax_count_final_##KEY(WAX_HERE, ID, UP)
 
 /*
- * WAX_KEY_RM(name, K, IN, OUT) { out->city = key; ...; return WAX_EMIT; }    key and value become one record
+ * WAX_KEY_RM(name, K, IN, OUT) { out->city = key; ...; return WAX_EMIT; }    key and value become
+ * one record
  */
 #define WAX_KEY_RM(NAME, K, IN, OUT)                                                               \
     WAX_BODY int NAME(K key, const IN *in, OUT *out, wax_cx *cx);                                  \
@@ -404,7 +409,8 @@ inline handle wax_merge_(const char *where, const char *id, handle up, more... o
                                       .kernel = wax_kernel_##NAME,                                 \
                                       .init = 0,                                                   \
                                       .merge = 0};                                                 \
-    WAX_STEP wax_stream(OUT) wax_key_rm_##NAME(const char *where, const char *id, wax_keyed(IN) up) \
+    WAX_STEP wax_stream(OUT) wax_key_rm_##NAME(const char *where, const char *id,                  \
+                                               wax_keyed(IN) up)                                   \
     {                                                                                              \
         wax_stream(OUT) down = {wax_add(where, id, up.port, &wax_op_##NAME, NULL)};                \
         return down;                                                                               \
@@ -433,8 +439,9 @@ typedef wax_kernel *const wax_kernel_slot_;
 /*
  * WAX_FOLD(name, IN, STATE) { state->n++; return WAX_OK; }    for fold_final
  *
- * One STATE per key, zeroed or as WAX_INIT(name) makes it. Strings put into it are copied by the runtime
- * after the batch. With WAX_MERGE(name) every worker folds its own share before the exchange.
+ * One STATE per key, zeroed or as WAX_INIT(name) makes it. Strings put into it are copied by the
+ * runtime after the batch. With WAX_MERGE(name) every worker folds its own share before the
+ * exchange.
  */
 #define WAX_FOLD(NAME, IN, STATE)                                                                  \
     typedef STATE wax_state_##NAME;                                                                \
@@ -482,7 +489,8 @@ typedef wax_kernel *const wax_kernel_slot_;
     WAX_HOOK_(NAME, init)                                                                          \
     static void wax_init_##NAME(wax_state_##NAME *state, WAX_UNUSED wax_cx *cx)
 
-/* WAX_MERGE(name) { state->sum += other->sum; }    adds the state `other`; associative and commutative */
+/* WAX_MERGE(name) { state->sum += other->sum; }    adds the state `other`; associative and
+ * commutative */
 #define WAX_MERGE(NAME)                                                                            \
     WAX_BODY void wax_merge_##NAME(wax_state_##NAME *state, const wax_state_##NAME *other,         \
                                    wax_cx *cx);                                                    \
@@ -500,8 +508,8 @@ typedef wax_kernel *const wax_kernel_slot_;
 /*
  * WAX_REDUCE(name, T) { if (in->n > acc->n) *acc = *in; return WAX_OK; }    for reduce_final
  *
- * `*acc` is the key's first record, then what was made of it. Associative and commutative: each worker
- * reduces its own share before the exchange.
+ * `*acc` is the key's first record, then what was made of it. Associative and commutative: each
+ * worker reduces its own share before the exchange.
  */
 #define WAX_REDUCE(NAME, T)                                                                        \
     WAX_BODY int NAME(T *acc, const T *in, wax_cx *cx);                                            \

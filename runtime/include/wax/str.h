@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wax/str.h: work on borrowed strings. Slicing never copies: results point into the argument and live
- * as long as it does. The short ones are inline because bodies call them for every record.
+ * wax/str.h: work on borrowed strings. Slicing never copies: results point into the argument and
+ * live as long as it does. The short ones are inline because bodies call them for every record.
  */
 #ifndef WAX_STR_H
 #define WAX_STR_H
@@ -17,7 +17,8 @@ WAX_BEGIN_C
 /* The whole of `s` as a number or time; false, with `*out` untouched, when it is not one. */
 WAX_EXPORT bool wax_str_i64(wax_str s, int64_t *out);
 WAX_EXPORT bool wax_str_f64_any_(wax_str s, double *out);
-/* RFC 3339 ("2024-05-01T10:00:00Z", with offset or fraction), "2024-05-01 10:00:00" (UTC), "2024-05-01". */
+/* RFC 3339 ("2024-05-01T10:00:00Z", with offset or fraction), "2024-05-01 10:00:00" (UTC),
+ * "2024-05-01". */
 WAX_EXPORT bool wax_str_time(wax_str s, wax_time *out);
 /* A C string, borrowed. */
 WAX_EXPORT wax_str wax_from_c(const char *s);
@@ -59,7 +60,8 @@ WAX_INLINE wax_str wax_str_trim(wax_str s)
     return s;
 }
 
-/* The first `c` in [p, end), or `end`. Eight bytes at a time: the trick that finds a zero byte in a word. */
+/* The first `c` in [p, end), or `end`. Eight bytes at a time: the trick that finds a zero byte in a
+ * word. */
 WAX_INLINE const char *wax_find_(const char *p, const char *end, char c)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
@@ -76,7 +78,8 @@ WAX_INLINE const char *wax_find_(const char *p, const char *end, char c)
     return p;
 }
 
-/* What stands before the first `sep`; `*rest` moves behind it. Without one: all of it, `*rest` is empty. */
+/* What stands before the first `sep`; `*rest` moves behind it. Without one: all of it, `*rest` is
+ * empty. */
 WAX_INLINE wax_str wax_str_cut(wax_str *rest, char sep)
 {
     if (WAX_UNLIKELY(rest->len == 0))
@@ -122,8 +125,9 @@ WAX_INLINE bool wax_str_word(wax_str *rest, wax_str *word)
 }
 
 /*
- * The whole of `s` as a decimal number. Up to 15 digits without exponent are exact here (an integer and a
- * power of ten, both exact in a double, so one division rounds correctly); the rest goes to the library.
+ * The whole of `s` as a decimal number. Up to 15 digits without exponent are exact here (an integer
+ * and a power of ten, both exact in a double, so one division rounds correctly); the rest goes to
+ * the library.
  */
 WAX_INLINE bool wax_str_f64(wax_str s, double *out)
 {

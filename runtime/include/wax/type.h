@@ -4,8 +4,8 @@
  *
  * Every type that crosses a step has a descriptor `wax_type_NAME`; from it the runtime derives the
  * wire format, copying, comparison and printing. WAX_RECORD declares a struct and its descriptor at
- * once. All types here are plain data: a copy of the struct is a shallow copy, and strings and lists
- * are borrowed from the batch that carries them (see wax_str).
+ * once. All types here are plain data: a copy of the struct is a shallow copy, and strings and
+ * lists are borrowed from the batch that carries them (see wax_str).
  */
 #ifndef WAX_TYPE_H
 #define WAX_TYPE_H
@@ -13,8 +13,9 @@
 #include <wax/macro.h>
 
 /*
- * Borrowed bytes, not NUL-terminated; `ptr` NULL means "no value". A string that a body reads or emits
- * lives as long as its batch: to keep one longer, put it into keyed state (the runtime copies it).
+ * Borrowed bytes, not NUL-terminated; `ptr` NULL means "no value". A string that a body reads or
+ * emits lives as long as its batch: to keep one longer, put it into keyed state (the runtime copies
+ * it).
  */
 typedef struct wax_str {
     const char *ptr;
@@ -32,10 +33,10 @@ typedef int64_t wax_time;     /* microseconds since 1970-01-01T00:00:00Z */
 typedef int64_t wax_duration; /* microseconds */
 
 /* Durations, as arguments: wax_seconds(5). */
-#define wax_millis(n)  ((wax_duration)(n) * 1000)
-#define wax_seconds(n) ((wax_duration)(n) * 1000000)
-#define wax_minutes(n) wax_seconds((wax_duration)(n) * 60)
-#define wax_hours(n)   wax_minutes((wax_duration)(n) * 60)
+#define wax_millis(n)  ((n) * (wax_duration)1000)
+#define wax_seconds(n) ((n) * (wax_duration)1000000)
+#define wax_minutes(n) wax_seconds((n) * (wax_duration)60)
+#define wax_hours(n)   wax_minutes((n) * (wax_duration)60)
 
 #ifdef __cplusplus
 #define WAX_S(lit) (wax_str{"" lit, (uint32_t)sizeof(lit) - 1})
@@ -94,13 +95,13 @@ WAX_END_C
 
 typedef struct wax_port wax_port; /* an untyped stream: what a handle holds at run time */
 
-#define wax_stream(T)   WAX_CAT_(wax_stream_, T)   /* a stream of T */
-#define wax_keyed(T)    WAX_CAT_(wax_keyed_, T)    /* a stream of T in which each record has a key */
-#define wax_branches(T) WAX_CAT_(wax_branches_, T) /* {trues, falses} */
+#define wax_stream(T)         WAX_CAT_(wax_stream_, T)   /* a stream of T */
+#define wax_keyed(T)          WAX_CAT_(wax_keyed_, T)    /* a stream of T, each record with a key */
+#define wax_branches(T)       WAX_CAT_(wax_branches_, T) /* {trues, falses} */
 #define wax_keyed_branches(T) WAX_CAT_(wax_keyed_branches_, T)
-#define wax_list(T)     WAX_CAT_(wax_list_, T)     /* {ptr, len, cap} */
-#define wax_opt(T)      WAX_CAT_(wax_opt_, T)      /* {value, some} */
-#define wax_source(T)   WAX_CAT_(wax_source_, T)   /* what wax_input() takes */
+#define wax_list(T)           WAX_CAT_(wax_list_, T)   /* {ptr, len, cap} */
+#define wax_opt(T)            WAX_CAT_(wax_opt_, T)    /* {value, some} */
+#define wax_source(T)         WAX_CAT_(wax_source_, T) /* what wax_input() takes */
 
 /* Only `port` (or `src`) exists at run time; the other members let a macro name a related type. */
 #define WAX_HANDLES_(T)                                                                            \
@@ -124,7 +125,7 @@ typedef struct wax_port wax_port; /* an untyped stream: what a handle holds at r
         wax_stream_##T *stream;                                                                    \
     } wax_source_##T
 
-/* WAX_HANDLE_(POINTER, PORT): a handle of the type that POINTER, which is not evaluated, points to. */
+/* WAX_HANDLE_(POINTER, PORT): a handle of the type that POINTER (not evaluated) points to. */
 #ifdef __cplusplus
 template <class handle> inline handle wax_handle_(const handle *, wax_port *port)
 {
@@ -147,10 +148,12 @@ template <class handle> inline handle wax_handle_(const handle *, wax_port *port
         T value;                                                                                   \
         bool some;                                                                                 \
     } wax_opt_##T;                                                                                 \
-    WAX_CONST wax_type wax_type_wax_list_##T = {"list of " #T, WAX_LIST, sizeof(wax_list_##T),     \
-                                               WAX_ALIGNOF(wax_list_##T), 0, 0, &wax_type_##T};    \
-    WAX_CONST wax_type wax_type_wax_opt_##T = {"optional " #T, WAX_OPT, sizeof(wax_opt_##T),       \
-                                              WAX_ALIGNOF(wax_opt_##T), 0, 0, &wax_type_##T};      \
+    WAX_CONST wax_type wax_type_wax_list_##T = {                                                   \
+        "list of " #T, WAX_LIST, sizeof(wax_list_##T), WAX_ALIGNOF(wax_list_##T), 0, 0,            \
+        &wax_type_##T};                                                                            \
+    WAX_CONST wax_type wax_type_wax_opt_##T = {                                                    \
+        "optional " #T, WAX_OPT, sizeof(wax_opt_##T), WAX_ALIGNOF(wax_opt_##T), 0, 0,              \
+        &wax_type_##T};                                                                            \
     WAX_HANDLES_(wax_list_##T);                                                                    \
     WAX_HANDLES_(wax_opt_##T)
 
@@ -167,21 +170,21 @@ WAX_TYPED_(wax_json);
 
 /* ---- records --------------------------------------------------------------------------------- */
 
-#define WAX_APPLY_(M, ARGS)         M ARGS
-#define WAX_UNPAREN_(...)           __VA_ARGS__
-#define WAX_FIRST_(A, ...)          A
-#define WAX_MEMBER_(R, PAIR)        WAX_APPLY_(WAX_MEMBER2_, PAIR)
-#define WAX_MEMBER2_(T, ...)        T WAX_FIRST_(__VA_ARGS__, ~);
-#define WAX_FIELD_(R, PAIR)         WAX_APPLY_(WAX_FIELD2_, (R, WAX_UNPAREN_ PAIR))
-#define WAX_FIELD2_(R, T, ...)      WAX_FIELD3_(R, T, __VA_ARGS__, .end_ = 0)
+#define WAX_APPLY_(M, ARGS)    M ARGS
+#define WAX_UNPAREN_(...)      __VA_ARGS__
+#define WAX_FIRST_(A, ...)     A
+#define WAX_MEMBER_(R, PAIR)   WAX_APPLY_(WAX_MEMBER2_, PAIR)
+#define WAX_MEMBER2_(T, ...)   T WAX_FIRST_(__VA_ARGS__, ~);
+#define WAX_FIELD_(R, PAIR)    WAX_APPLY_(WAX_FIELD2_, (R, WAX_UNPAREN_ PAIR))
+#define WAX_FIELD2_(R, T, ...) WAX_FIELD3_(R, T, __VA_ARGS__, .end_ = 0)
 #define WAX_FIELD3_(R, T, N, ...)                                                                  \
     {.name = #N, .offset = offsetof(R, N), .type = WAX_CAT_(&wax_type_, T), __VA_ARGS__},
 
 /*
  * WAX_RECORD(trip, (wax_str, city), (double, fare), (double, tip, .optional = true));
  *
- * Declares `struct trip`, its typedef, its descriptor and its stream handles. A field is (type, name)
- * and, after that, any of `.column = "name in files"`, `.optional = true`. Up to 32 fields.
+ * Declares `struct trip`, its typedef, its descriptor and its stream handles. A field is (type,
+ * name) and, after that, any of `.column = "name in files"`, `.optional = true`. Up to 32 fields.
  */
 #define WAX_RECORD(T, ...)                                                                         \
     typedef struct T {                                                                             \
@@ -198,7 +201,7 @@ WAX_TYPED_(wax_json);
     WAX_TYPED_(T);                                                                                 \
     WAX_END_
 
-/* WAX_PLAIN(point): a struct declared elsewhere that holds no pointers. It prints as hexadecimal. */
+/* WAX_PLAIN(point): a struct declared elsewhere, without pointers. It prints as hexadecimal. */
 #define WAX_PLAIN(T)                                                                               \
     WAX_CONST wax_type wax_type_##T = {#T, WAX_PLAIN_KIND, sizeof(T), WAX_ALIGNOF(T), 0, 0, 0};    \
     WAX_TYPED_(T);                                                                                 \

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the Bytewax flows of the benchmark share: parameters from BENCH_* environment variables, a
 sink that prints one line when it closes, and sources with one part for each worker."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """W1, the map chain: numbers 0..RECORDS-1 through five steps into a sink that counts and sums."""
 
 import bytewax.operators as op

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """W2, the word count: the lines of PATH are split at white space and counted by word."""
 
 import bytewax.operators as op

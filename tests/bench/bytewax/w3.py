@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """W3, the keyed count: RECORDS random keys of KEYS for each part are counted by key, which Bytewax
 wants to be a string."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """W5, the billion-row challenge: rows of PATH are parsed and reduced by station, in tenths."""
 
 import bytewax.operators as op

@@ -58,12 +58,12 @@ static inline void *must_alloc(size_t size)
 
 static inline int thread_count(const char *text)
 {
-    int threads = atoi(text);
+    long threads = strtol(text, NULL, 10);
     if (threads < 1 || threads > MAX_THREADS) {
         fprintf(stderr, "threads: 1 to %d\n", MAX_THREADS);
         exit(2);
     }
-    return threads;
+    return (int)threads;
 }
 
 struct span {

@@ -81,7 +81,7 @@ static size_t make_line(struct text *t, char *line)
     if (uniform_key(&t->random, 9) == 0)
         width = 0;
     else if (uniform_key(&t->random, 4) == 0)
-        len = (size_t)sprintf(line, "    ");
+        len = (size_t)snprintf(line, 5, "    ");
     while (len < width) {
         const struct word *word = &t->word[zipf_key(&t->zipf, &t->random)];
         memcpy(line + len, word->text, (size_t)word->len);

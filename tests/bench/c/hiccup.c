@@ -48,8 +48,8 @@ int main(int argc, char **argv)
         return 2;
     }
     for (int i = 0; i < n; i++) {
-        meter[i].cpu = atoi(argv[i + 2]);
-        meter[i].seconds = atof(argv[1]);
+        meter[i].cpu = (int)strtol(argv[i + 2], NULL, 10);
+        meter[i].seconds = strtod(argv[1], NULL);
     }
     run_threads(n, watch_clock, meter, sizeof meter[0]);
     for (int i = 0; i < n; i++) {

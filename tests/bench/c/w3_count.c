@@ -324,7 +324,7 @@ static int run_as_processes(const struct task *task)
 int main(int argc, char **argv)
 {
     int processes = argc == 6 && strcmp(argv[1], "processes") == 0;
-    int workers = argc == 6 ? atoi(argv[2]) : 0;
+    int workers = argc == 6 ? (int)strtol(argv[2], NULL, 10) : 0;
     if (workers < 1 || workers > 2 || (processes && workers != 2)) {
         fprintf(stderr, "usage: w3_count threads|processes 1|2 N K uniform|zipf\n");
         return 2;

@@ -232,7 +232,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: w6_latency same|spin|tcp RATE SECONDS WARM\n");
         return 2;
     }
-    double rate = atof(argv[2]), seconds = atof(argv[3]), warm = atof(argv[4]);
+    double rate = strtod(argv[2], NULL), seconds = strtod(argv[3], NULL);
+    double warm = strtod(argv[4], NULL);
     struct schedule schedule = {.start = now_ns() + 100000000,
                                 .records = (uint64_t)(rate * (seconds + warm)),
                                 .warm_records = (uint64_t)(rate * warm),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the programs print, reduced to what has to be equal on all sides, and the latencies."""
 
 import hashlib

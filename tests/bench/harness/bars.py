@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bars that wax is to reach, as ratios between runs of the same round: the median over rounds.
 They are reported, never asserted: a slow machine does not fail the benchmark."""
 

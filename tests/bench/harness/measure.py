@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Contenders, and the rounds in which they take turns. In each round every contender runs once, so
 that a ratio can be taken between runs that are close in time; each answer is compared with that of
 the hand-written C program."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """W7 in part: start-up of a flow with nothing to do, against /bin/true; the CPU time that a flow
 with one item a second takes, and its memory."""
 

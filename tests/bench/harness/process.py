@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs programs and measures them: wall time from the first exec to the last exit, CPU time, peak
 memory summed over all processes, and how much CPU time the rest of the machine took meanwhile."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tables, as text that is Markdown at the same time, and the same as JSON."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds what the benchmark compares and generates its inputs, all below build/bench. A peer that
 cannot be built is skipped with the reason."""
 

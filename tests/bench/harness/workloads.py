@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The workloads: for each, who runs what with which size. W1 map chain, W2 word count, W3 keyed
 count with an exchange, W5 billion-row challenge, W6 latency under a fixed load."""
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Aggregation by key in two steps: each worker folds its own records into a table, and only that
 //! table, one record for each key, crosses the exchange to be merged. Keys borrow from the input
 //! text until then.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! A histogram of nanoseconds with the bucket rule and the printed form of `c/histogram.h`.
 
 const BUCKETS: usize = 2304;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Random keys: splitmix64 scaled to [0, K), uniform or Zipf(1.0) by Walker's alias method; draws
 //! the same keys as `c/keys.h`.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! What the Timely programs of the benchmark share: the random keys (those that the C programs draw,
 //! too), the histogram of latencies, a mapped input file shared out at line ends, and aggregation in
 //! two steps. Nothing here allocates per record.

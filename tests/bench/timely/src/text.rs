@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! Input text: a file mapped once for all workers of a process, and two sources over a worker's
 //! share of its lines: one that emits lines, one that emits chunks of many lines for programs that
 //! do all their parsing in one operator. Records borrow from the mapping.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! W1, the map chain: the numbers 0..N-1 go through x+1, x*3, drop multiples of 7, x^(x>>5) and an
 //! identity flat_map into a sink that counts and sums. `map` uses the operators of that name,
 //! `in_place` lets the maps edit their containers (`map_in_place`), which saves copies.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! W2, the word count: lines are split at white space, words are counted on each worker and the
 //! counts merged by word. `chain` has an operator for each step (lines, words, counts), `fused`
 //! splits and counts in one operator. Words borrow from the mapped file. Prints `word<TAB>count`.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! W3, the keyed count: each worker draws N random keys, which are counted on the worker that owns
 //! the key. `direct` sends every key through the exchange; `pre` counts on each worker first and
 //! exchanges the counts. Prints, for each worker, `w3 records=<n> distinct=<n> xor=<of key*count>`.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! W5, the billion-row challenge: `station;12.3` lines are parsed, folded by station on each worker
 //! and merged. `chain` has an operator for each step (lines, readings, folds), `fused` parses and
 //! folds in one. Names borrow from the mapped file. Prints

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 //! W6, latency under a fixed load: record i is due at start + i / rate whatever happened before
 //! (open loop), goes through an exchange by key, is counted under its key, one of a million, and
 //! then the clock minus its due time is noted. Workers step without parking. `source` emits from an
