@@ -190,7 +190,7 @@ static bool ask(struct wx_step *step, uint32_t i)
     }
     part->waits_fd = n == 0 && cx->wait_fd_count > 0;
     part->fd = part->waits_fd ? cx->wait_fds[0] : -1;
-    part->wake = n ? 0 : wake;
+    part->wake = wake;
     if (rc & WAX_EOF)
         end_part(step, i);
     return n > 0 || (rc & WAX_EOF);

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -235,6 +236,53 @@ static bool run_seed(uint64_t seed, bool verbose, uint64_t *traces)
     return good;
 }
 
+/* ---- do the checks find defects? --------------------------------------------------------------------------- */
+
+#define BUG_RUNS_MAX 400u /* seeds tried for a bug */
+#define BUG_USED_MIN 30u  /* runs with the bug that are enough */
+
+enum verdict { UNNOTICED, NOTICED, NO_OCCASION };
+
+/* In a process of its own: a broken engine may also crash. */
+static enum verdict run_with_bug(uint64_t seed, enum sim_bug bug)
+{
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        signal(SIGABRT, SIG_DFL);
+        signal(SIGSEGV, SIG_DFL);
+        struct trial *trial = wx_calloc(1, sizeof *trial);
+        prepare(trial, seed);
+        trial->setup.bug = bug;
+        trial->setup.end = SIM_END_OF_INPUT;
+        run(trial);
+        _exit(*trial->why ? NOTICED : trial->result.bug_used ? UNNOTICED : NO_OCCASION);
+    }
+    int status = 0;
+    if (child < 0 || waitpid(child, &status, 0) < 0)
+        return NO_OCCASION;
+    return WIFEXITED(status) ? (enum verdict)WEXITSTATUS(status) : NOTICED;
+}
+
+/* Each bug must be noticed; how often it can be depends on the dataflow. */
+static int selftest(uint64_t first)
+{
+    uint32_t passed = 0, failed = 0;
+    for (uint32_t bug = SIM_NO_BUG + 1; bug < SIM_BUGS; bug++) {
+        uint32_t used = 0, noticed = 0;
+        for (uint64_t i = 0; i < BUG_RUNS_MAX && used < BUG_USED_MIN; i++) {
+            enum verdict verdict = run_with_bug(first + i, (enum sim_bug)bug);
+            used += verdict != NO_OCCASION;
+            noticed += verdict == NOTICED;
+        }
+        printf("%-22s noticed in %u of %u runs\n", sim_bug_name((enum sim_bug)bug), noticed, used);
+        passed += noticed > 0;
+        failed += noticed == 0;
+    }
+    printf("%u passed, %u failed, 0 skipped\n", passed, failed);
+    return failed > 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option known[] = {{"seeds", required_argument, NULL, 'n'},
@@ -253,9 +301,13 @@ int main(int argc, char **argv)
             options.first = strtoull(optarg, NULL, 10), options.seeds = 1;
         else if (c == 'v')
             options.verbose = true;
+        else if (c == 't')
+            options.selftest = true;
         else
             return 2;
     }
+    if (options.selftest)
+        return selftest(options.first);
     signal(SIGABRT, on_crash);
     signal(SIGSEGV, on_crash);
     uint64_t passed = 0, failed = 0, traces = 0;

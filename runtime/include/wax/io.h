@@ -35,8 +35,8 @@ typedef struct wax_source_ops {
     int (*const *start)(void *self, void *pos, wax_str part, wax_cx *cx);
     /*
      * Writes the next few records to `io->out` (at most io->room, or more through a cursor) and
-     * moves `pos` behind them. WAX_OK, WAX_EOF (with or without records) or WAX_FAIL. `*wake`: when
-     * to ask again if there was nothing (0: soon); see also wax_wait_fd().
+     * moves `pos` behind them. WAX_OK, WAX_EOF (with or without records) or WAX_FAIL. `*wake`: not
+     * to be asked again before then (0: as soon as there is room); see also wax_wait_fd().
      */
     int (*next)(void *self, void *pos, wax_io *io, wax_time *wake);
 } wax_source_ops;
