@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading address lists. The list is cut at ';', every entry is trimmed, a range in it is written out, and
- * each result is cut into host and port and checked. Every error names the entry as it was written.
+ * Reading address lists. The list is cut at ';', every entry is trimmed, a range in it is written
+ * out, and each result is cut into host and port and checked. Every error names the entry as it was
+ * written.
  */
 #include "cluster/address.h"
 
@@ -15,7 +16,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 
-#define PORT_MAX  65535u
+#define PORT_MAX   65535u
 #define DIGITS_MAX 9u /* of a number in a range or a process id: no overflow */
 
 /* One entry of the list while it is read. */
@@ -141,7 +142,8 @@ static int add_entry(struct wx_addresses *list, const struct entry *e)
     const char *end = e->text.ptr + e->text.len;
     if (!open || !close || close < open)
         return bad(e, "the braces of its range do not match");
-    if (memchr(open + 1, '{', (size_t)(end - open - 1)) || memchr(close + 1, '}', (size_t)(end - close - 1)))
+    if (memchr(open + 1, '{', (size_t)(end - open - 1)) ||
+        memchr(close + 1, '}', (size_t)(end - close - 1)))
         return bad(e, "it has more than one range");
     return add_range(list, e, open, close);
 }
@@ -160,8 +162,8 @@ int wx_addresses_parse(struct wx_addresses *list, const char *text, struct wx_er
     *list = (struct wx_addresses){0};
     size_t len = strlen(text);
     if (len > WX_ADDRESS_LIST_MAX)
-        return wx_fail(err, WX_EXIT_USAGE, "the address list (-a) has %zu bytes; %u are allowed", len,
-                       WX_ADDRESS_LIST_MAX);
+        return wx_fail(err, WX_EXIT_USAGE, "the address list (-a) has %zu bytes; %u are allowed",
+                       len, WX_ADDRESS_LIST_MAX);
     wax_str rest = {text, (uint32_t)len};
     if (wax_str_trim(rest).len == 0)
         return wx_fail(err, WX_EXIT_USAGE, "the address list (-a) is empty");
@@ -198,14 +200,15 @@ int wx_process_id_parse(const char *text, uint32_t processes, uint32_t *id, stru
         digits++;
     bool plain = digits == len, named = digits < len && text[len - digits - 1] == '-';
     if (digits == 0 || digits > DIGITS_MAX || !(plain || (named && len > digits + 1)))
-        return wx_fail(err, WX_EXIT_USAGE,
-                       "process id '%.200s' (-i) is not a number, nor a name that ends in '-' and one",
-                       text);
+        return wx_fail(
+            err, WX_EXIT_USAGE,
+            "process id '%.200s' (-i) is not a number, nor a name that ends in '-' and one", text);
     unsigned long number = strtoul(text + len - digits, NULL, 10);
     if (number >= processes)
         return wx_fail(err, WX_EXIT_USAGE,
-                       "process id '%.200s' (-i) is not in the address list: its %u %s 0%s%.0u", text,
-                       processes, processes == 1 ? "address is for process" : "addresses are for processes",
+                       "process id '%.200s' (-i) is not in the address list: its %u %s 0%s%.0u",
+                       text, processes,
+                       processes == 1 ? "address is for process" : "addresses are for processes",
                        processes == 1 ? "" : " to ", processes == 1 ? 0 : processes - 1);
     *id = (uint32_t)number;
     return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The two clocks of a process: the dataflow's, which starts at wall-clock time and then runs at the pace of
- * the monotonic clock, and the monotonic clock itself for time-outs. Both are read without a system call.
+ * The two clocks of a process: the dataflow's, which starts at wall-clock time and then runs at the
+ * pace of the monotonic clock, and the monotonic clock itself for time-outs. Both are read without
+ * a system call.
  */
 #include "cluster/clock.h"
 

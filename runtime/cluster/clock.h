@@ -5,8 +5,9 @@
 #include <wax/type.h>
 
 /*
- * The clock of the dataflow: wall-clock time when the process started, plus what the monotonic clock has
- * run since. It never jumps, so that a corrected system clock neither fires nor stalls timers. Any thread.
+ * The clock of the dataflow: wall-clock time when the process started, plus what the monotonic
+ * clock has run since. It never jumps, so that a corrected system clock neither fires nor stalls
+ * timers. Any thread.
  */
 void wx_clock_start(void); /* once, before other threads */
 wax_time wx_clock_now(void *unused);

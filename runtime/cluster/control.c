@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control thread: one loop over everything that must be answered while a body blocks. It feeds the
- * session with what the workers publish, with messages, signals and the time, and carries out what the
- * session decides: connecting the workers, starting them, closing epochs, stopping. When the session is over it
- * sees to it that the last messages go out and the threads leave.
+ * The control thread: one loop over everything that must be answered while a body blocks. It feeds
+ * the session with what the workers publish, with messages, signals and the time, and carries out
+ * what the session decides: connecting the workers, starting them, closing epochs, stopping. When
+ * the session is over it sees to it that the last messages go out and the threads leave.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -24,10 +24,12 @@
 #include "cluster/hub.h"
 #include "cluster/process.h"
 
-#define EVENTS       64
-#define BLOCKED_SAY  wax_seconds(10) /* a body that runs for longer is reported, and again after as long */
+#define EVENTS 64
+#define BLOCKED_SAY                                                                                \
+    wax_seconds(10) /* a body that runs for longer is reported, and again after as long */
 #define BLOCKED_LOOK wax_seconds(5)
-#define LEAVE_WAIT   wax_seconds(2)  /* for threads that are told to leave; a body may not return for long */
+#define LEAVE_WAIT                                                                                 \
+    wax_seconds(2) /* for threads that are told to leave; a body may not return for long */
 #define CONNECT_WAIT wax_seconds(30) /* for the workers' connections */
 
 enum tag { TAG_EVENT, TAG_SIGNAL, TAG_HUB, TAG_CALL };
@@ -86,7 +88,8 @@ static void wake_workers(struct control *c)
         wx_waker_notify(&c->process->thread[i].waker);
 }
 
-/* ---- starting ---------------------------------------------------------------------------------- */
+/* ---- starting ----------------------------------------------------------------------------------
+ */
 
 /* Spinning helps only when every worker of this machine has a CPU to spin on. */
 static wax_duration spin_of(const struct control *c)
@@ -217,7 +220,8 @@ static void finish_call(struct control *c, struct data_call *call)
     start_if_ready(c);
 }
 
-/* ---- what the session decides -------------------------------------------------------------------- */
+/* ---- what the session decides
+ * -------------------------------------------------------------------- */
 
 static void on_send(struct wx_session_host *host, uint32_t conn, const struct wx_message *message)
 {
@@ -255,14 +259,16 @@ static void on_close_below(struct wx_session_host *host, uint64_t epoch)
 static void on_committed(struct wx_session_host *host, uint64_t epoch)
 {
     struct control *c = (struct control *)host;
-    atomic_store_explicit(&c->process->shared.committed, epoch, memory_order_release); /* workers acquire */
+    atomic_store_explicit(&c->process->shared.committed, epoch,
+                          memory_order_release); /* workers acquire */
     wake_workers(c);
 }
 
 static void on_stop(struct wx_session_host *host, enum wx_stop stop)
 {
     struct control *c = (struct control *)host;
-    atomic_store_explicit(&c->process->shared.stop, stop, memory_order_release); /* workers acquire */
+    atomic_store_explicit(&c->process->shared.stop, stop,
+                          memory_order_release); /* workers acquire */
     wake_workers(c);
 }
 
@@ -279,7 +285,8 @@ static void on_finish(struct wx_session_host *host, int exit_code)
     c->exit_code = exit_code;
 }
 
-/* ---- what the workers do ------------------------------------------------------------------------- */
+/* ---- what the workers do
+ * ------------------------------------------------------------------------- */
 
 static void report_broken(struct control *c)
 {
@@ -354,14 +361,16 @@ static void look_for_blocked(struct control *c)
     }
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------- */
+/* ---- the loop ----------------------------------------------------------------------------------
+ */
 
 static void take_event(struct control *c)
 {
     uint64_t count;
     ssize_t got = read(c->process->event, &count, sizeof count);
     (void)got; /* the wake-up is all it says */
-    /* Acquire and release with the exchange in notify_control(): what was published before is seen now. */
+    /* Acquire and release with the exchange in notify_control(): what was published before is seen
+     * now. */
     atomic_exchange_explicit(&c->process->notified, 0, memory_order_acq_rel);
 }
 
@@ -370,7 +379,8 @@ static void take_signals(struct control *c)
     struct signalfd_siginfo info;
     while (read(c->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         c->signal_count++;
-        /* A signal to the whole process group may come here after the others have stopped on theirs. */
+        /* A signal to the whole process group may come here after the others have stopped on
+         * theirs. */
         if (c->over && c->exit_code == WX_EXIT_PEER)
             c->exit_code = 128 + (int)info.ssi_signo;
         wx_session_signal(c->session, c->now, (int)info.ssi_signo);
@@ -461,8 +471,9 @@ static bool threads_left(struct control *c)
 }
 
 /*
- * The session is over. Sends what is still to be sent and waits for the threads; one that is in a body that
- * does not return cannot be waited for, nor can its memory be taken away: then the process ends here.
+ * The session is over. Sends what is still to be sent and waits for the threads; one that is in a
+ * body that does not return cannot be waited for, nor can its memory be taken away: then the
+ * process ends here.
  */
 static void leave(struct control *c)
 {
@@ -491,7 +502,8 @@ static void leave(struct control *c)
     _exit(c->exit_code);
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 static int compare_params(const void *a, const void *b)
 {
@@ -534,7 +546,8 @@ static void make_session(struct control *c)
             c->addresses[i] = p->addresses.entry[i].text;
         make_params(c);
         ssize_t got = getrandom(&nonce, sizeof nonce, 0);
-        WX_ASSERT(got == (ssize_t)sizeof nonce); /* so few bytes never fail once the kernel has started */
+        WX_ASSERT(got ==
+                  (ssize_t)sizeof nonce); /* so few bytes never fail once the kernel has started */
     }
     c->host = (struct wx_session_host){.send = on_send,
                                        .close = on_close,

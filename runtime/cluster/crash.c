@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Crashes: one line that names the step, the worker, the epoch and the record, written on an alternate
- * stack with nothing but write(2). Which record it was is found by a forked copy of the process, which does
- * the interrupted batch again, record by record, until it crashes too. The default action is then restored and the signal raised again; since
- * it is blocked while its handler runs, it strikes when the handler returns, with the registers of the crash.
+ * Crashes: one line that names the step, the worker, the epoch and the record, written on an
+ * alternate stack with nothing but write(2). Which record it was is found by a forked copy of the
+ * process, which does the interrupted batch again, record by record, until it crashes too. The
+ * default action is then restored and the signal raised again; since it is blocked while its
+ * handler runs, it strikes when the handler returns, with the registers of the crash.
  */
 #include "cluster/crash.h"
 
@@ -19,7 +20,8 @@
 #include "base/alloc.h"
 #include "core/worker.h"
 
-#define STACK_BYTES (64u * 1024) /* a signal frame with AVX-512 registers takes about 4 KiB of it */
+#define STACK_BYTES (64u * 1024) /* a signal frame with AVX-512 registers takes about 4 KiB of it  \
+                                  */
 
 static const struct {
     int number;
@@ -68,7 +70,8 @@ static _Noreturn void replay(void)
 /* The number of the record that crashed, or 0 when the copy did not crash in the same way. */
 static uint64_t find_record(int signal_number)
 {
-    void *page = mmap(NULL, sizeof *replayed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *page =
+        mmap(NULL, sizeof *replayed, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED)
         return 0;
     replayed = page;

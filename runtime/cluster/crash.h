@@ -5,14 +5,16 @@
 #include <stddef.h>
 
 /*
- * Says which step of which dataflow was running when the process crashes, then lets the crash take its
- * course: the core dump and the exit status stay those of the signal.
+ * Says which step of which dataflow was running when the process crashes, then lets the crash take
+ * its course: the core dump and the exit status stay those of the signal.
  */
 
-/* For SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT, in the whole process. Keeps handlers of a sanitizer. */
+/* For SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT, in the whole process. Keeps handlers of a
+ * sanitizer. */
 void wx_crash_install(void);
 
-/* A stack for the calling thread's handlers, so that a stack overflow is reported too. Returns owned or NULL. */
+/* A stack for the calling thread's handlers, so that a stack overflow is reported too. Returns
+ * owned or NULL. */
 void *wx_crash_stack_create(void);
 /* On the same thread. NULL does nothing. */
 void wx_crash_stack_destroy(void *stack);

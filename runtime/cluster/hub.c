@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sockets under the session. Every socket has a slot: accepted and not yet told what it is for, being called,
- * carrying control messages, or lingering: closed for us, but open until the other side has taken what was
- * sent. The session knows a control connection by a number that is free again before the slot is. Who
- * connects and says nothing, or says nonsense, costs a slot for a few seconds and nothing else.
+ * Sockets under the session. Every socket has a slot: accepted and not yet told what it is for,
+ * being called, carrying control messages, or lingering: closed for us, but open until the other
+ * side has taken what was sent. The session knows a control connection by a number that is free
+ * again before the slot is. Who connects and says nothing, or says nonsense, costs a slot for a few
+ * seconds and nothing else.
  */
 #include "cluster/hub.h"
 
@@ -21,12 +22,13 @@
 #include "base/alloc.h"
 #include "cluster/resolve.h"
 
-#define LISTENERS     2u
-#define SPARE_SLOTS   256u /* for connections without a number: data prefaces, strangers, lingering ones */
+#define LISTENERS 2u
+#define SPARE_SLOTS                                                                                \
+    256u /* for connections without a number: data prefaces, strangers, lingering ones */
 #define READ_BYTES    16384u
-#define OUT_MAX       (8u << 20)       /* unsent control bytes: the other side does not read */
-#define STRANGER_WAIT wax_seconds(5)   /* for an accepted connection to say what it is */
-#define CALL_WAIT     wax_seconds(5)   /* for a call to be answered */
+#define OUT_MAX       (8u << 20)     /* unsent control bytes: the other side does not read */
+#define STRANGER_WAIT wax_seconds(5) /* for an accepted connection to say what it is */
+#define CALL_WAIT     wax_seconds(5) /* for a call to be answered */
 #define LINGER_WAIT   wax_seconds(1)
 #define RETRY_MIN     wax_millis(20)
 #define RETRY_MAX     wax_seconds(1)
@@ -70,7 +72,8 @@ struct wx_hub {
     struct call *call; /* [processes] */
 };
 
-/* ---- listening --------------------------------------------------------------------------------- */
+/* ---- listening ---------------------------------------------------------------------------------
+ */
 
 static int listen_on(const struct sockaddr *address, socklen_t len)
 {
@@ -104,14 +107,14 @@ static int listen_everywhere(uint16_t port)
 
 static int listen_localhost(struct wx_hub *hub, uint16_t port)
 {
-    struct sockaddr_in four = {.sin_family = AF_INET,
-                               .sin_port = htons(port),
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in four = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_in6 six = {
         .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     hub->listener[0] = listen_on((const struct sockaddr *)&four, sizeof four);
     if (hub->listener[0] >= 0)
-        hub->listener[1] = listen_on((const struct sockaddr *)&six, sizeof six); /* not everywhere there */
+        hub->listener[1] =
+            listen_on((const struct sockaddr *)&six, sizeof six); /* not everywhere there */
     return hub->listener[0];
 }
 
@@ -140,8 +143,8 @@ static int start_listening(struct wx_hub *hub, struct wx_error *err)
         fd = listen_everywhere(own->port);
     }
     if (fd < 0)
-        return wx_fail(err, WX_EXIT_NETWORK, "process %u cannot listen on '%s': %s%s", hub->config.self,
-                       own->text, strerror(errno),
+        return wx_fail(err, WX_EXIT_NETWORK, "process %u cannot listen on '%s': %s%s",
+                       hub->config.self, own->text, strerror(errno),
                        errno == EADDRINUSE ? "; is there another process with the same -i?" : "");
     hub->listener[0] = fd;
     return 0;
@@ -149,7 +152,8 @@ static int start_listening(struct wx_hub *hub, struct wx_error *err)
 
 static void watch(struct wx_hub *hub, int fd, int operation, uint32_t events, uint32_t data)
 {
-    struct epoll_event event = {.events = events, .data.u64 = (uint64_t)hub->config.tag << 32 | data};
+    struct epoll_event event = {.events = events,
+                                .data.u64 = (uint64_t)hub->config.tag << 32 | data};
     int rc = epoll_ctl(hub->config.epoll, operation, fd, &event);
     WX_ASSERT(rc == 0);
 }
@@ -165,9 +169,11 @@ static void pause_listening(struct wx_hub *hub, bool paused)
             watch(hub, hub->listener[i], EPOLL_CTL_MOD, paused ? 0 : EPOLLIN, hub->slots + i);
 }
 
-/* ---- slots ------------------------------------------------------------------------------------- */
+/* ---- slots -------------------------------------------------------------------------------------
+ */
 
-static uint32_t take_slot(struct wx_hub *hub, enum slot_kind kind, int fd, uint32_t events, wax_time until)
+static uint32_t take_slot(struct wx_hub *hub, enum slot_kind kind, int fd, uint32_t events,
+                          wax_time until)
 {
     uint32_t i = 0;
     while (i < hub->slots && hub->slot[i].kind != SLOT_FREE)
@@ -241,7 +247,8 @@ void wx_hub_send(struct wx_hub *hub, uint32_t conn, const struct wx_message *mes
     struct slot *slot = &hub->slot[hub->slot_of[conn]];
     wx_message_write(message, &slot->out);
     if (slot->out.full)
-        shutdown(slot->fd, SHUT_RDWR); /* it has not read for long: reading will say that it is gone */
+        shutdown(slot->fd,
+                 SHUT_RDWR); /* it has not read for long: reading will say that it is gone */
     else
         write_out(hub, slot);
 }
@@ -252,7 +259,8 @@ void wx_hub_close(struct wx_hub *hub, wax_time now, uint32_t conn)
         linger(hub, &hub->slot[hub->slot_of[conn]], now);
 }
 
-/* ---- becoming a control connection --------------------------------------------------------------- */
+/* ---- becoming a control connection
+ * --------------------------------------------------------------- */
 
 static bool same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
@@ -292,7 +300,8 @@ static void become_control(struct wx_hub *hub, struct slot *slot, wax_time now)
     want(hub, slot, EPOLLIN);
     uint8_t challenge[WX_CHALLENGE];
     ssize_t got = getrandom(challenge, sizeof challenge, 0);
-    WX_ASSERT(got == (ssize_t)sizeof challenge); /* so few bytes never fail once the kernel has started */
+    WX_ASSERT(got ==
+              (ssize_t)sizeof challenge); /* so few bytes never fail once the kernel has started */
     wx_session_connected(hub->session, now, number, slot->called, challenge);
 }
 
@@ -310,7 +319,8 @@ static void accept_all(struct wx_hub *hub, wax_time now, int listener)
     }
 }
 
-/* Reads up to `want_len` bytes into `in`. Returns 1: they are there; 0: not yet; -1: the connection is gone. */
+/* Reads up to `want_len` bytes into `in`. Returns 1: they are there; 0: not yet; -1: the connection
+ * is gone. */
 static int read_exactly(struct slot *slot, size_t want_len)
 {
     while (slot->in.len < want_len) {
@@ -325,7 +335,8 @@ static int read_exactly(struct slot *slot, size_t want_len)
     return 1;
 }
 
-/* An accepted connection says what it is in its first bytes; what follows a preface is the worker's to read. */
+/* An accepted connection says what it is in its first bytes; what follows a preface is the worker's
+ * to read. */
 static void read_new(struct wx_hub *hub, struct slot *slot, wax_time now)
 {
     int rc = read_exactly(slot, 8);
@@ -353,7 +364,8 @@ static void read_new(struct wx_hub *hub, struct slot *slot, wax_time now)
     free_slot(hub, slot);
 }
 
-/* ---- messages ---------------------------------------------------------------------------------- */
+/* ---- messages ----------------------------------------------------------------------------------
+ */
 
 static void lose(struct wx_hub *hub, struct slot *slot, wax_time now, const char *why)
 {
@@ -372,7 +384,8 @@ static void take_messages(struct wx_hub *hub, struct slot *slot, wax_time now)
         struct wx_error err;
         size_t used = 0;
         int rc = wx_message_read(slot->in.data + at, slot->in.len - at, slot->greeted,
-                                 wx_session_message_max(hub->session, slot->number), &message, &used, &err);
+                                 wx_session_message_max(hub->session, slot->number), &message,
+                                 &used, &err);
         if (rc < 0) {
             lose(hub, slot, now, err.text);
             return;
@@ -409,7 +422,8 @@ static void read_linger(struct wx_hub *hub, struct slot *slot)
         free_slot(hub, slot);
 }
 
-/* ---- calling ----------------------------------------------------------------------------------- */
+/* ---- calling -----------------------------------------------------------------------------------
+ */
 
 static void call_failed(struct wx_hub *hub, uint32_t peer, wax_time now, const char *why)
 {
@@ -492,7 +506,8 @@ static void call_peer(struct wx_hub *hub, uint32_t peer, wax_time now)
         try_address(hub, peer, now);
 }
 
-/* ---- events and time ----------------------------------------------------------------------------- */
+/* ---- events and time
+ * ----------------------------------------------------------------------------- */
 
 void wx_hub_event(struct wx_hub *hub, wax_time now, uint32_t data, uint32_t events)
 {
@@ -591,7 +606,8 @@ bool wx_hub_is_quiet(const struct wx_hub *hub)
     return true;
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 struct wx_hub *wx_hub_create(const struct wx_hub_config *config, struct wx_error *err)
 {

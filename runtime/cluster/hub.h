@@ -8,15 +8,15 @@
 #include "cluster/session.h"
 
 /*
- * The sockets under a session: the listening port, calls to the processes with lower ids (again and again until
- * they answer), bytes to messages and back. Non-blocking; the control thread's.
+ * The sockets under a session: the listening port, calls to the processes with lower ids (again and
+ * again until they answer), bytes to messages and back. Non-blocking; the control thread's.
  */
 struct wx_hub;
 
 struct wx_hub_config {
-    int epoll;     /* where the hub's descriptors go; borrowed */
-    uint32_t tag;  /* the upper half of their events' data.u64; the lower is for wx_hub_event() */
-    int event;     /* an eventfd in that epoll, written to when a name was resolved; borrowed */
+    int epoll;    /* where the hub's descriptors go; borrowed */
+    uint32_t tag; /* the upper half of their events' data.u64; the lower is for wx_hub_event() */
+    int event;    /* an eventfd in that epoll, written to when a name was resolved; borrowed */
     const struct wx_addresses *addresses; /* borrowed */
     uint32_t self;
     /* A data connection with its preface was accepted. Takes `fd`, or closes it. */
@@ -25,8 +25,8 @@ struct wx_hub_config {
 };
 
 /*
- * Listens on the address of `self`: on that alone when it is one of this machine written as numbers or
- * "localhost", else on the port of all addresses. Returns owned, or NULL with `err` filled.
+ * Listens on the address of `self`: on that alone when it is one of this machine written as numbers
+ * or "localhost", else on the port of all addresses. Returns owned, or NULL with `err` filled.
  */
 struct wx_hub *wx_hub_create(const struct wx_hub_config *config, struct wx_error *err);
 void wx_hub_destroy(struct wx_hub *hub);

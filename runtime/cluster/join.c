@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How processes come together. On every connection both sides do the same: greet, prove that they know the
- * secret, and only then say HELLO with everything that must agree. Both compare, so both can say what
- * differs. When the lowest id has all the others it proposes the membership with everybody's nonce; the
- * others promise when those are the incarnations that they know too; START follows the last promise.
+ * How processes come together. On every connection both sides do the same: greet, prove that they
+ * know the secret, and only then say HELLO with everything that must agree. Both compare, so both
+ * can say what differs. When the lowest id has all the others it proposes the membership with
+ * everybody's nonce; the others promise when those are the incarnations that they know too; START
+ * follows the last promise.
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,16 +14,19 @@
 #include "base/sha256.h"
 #include "cluster/session_state.h"
 
-#define PROPOSER       0u              /* the lowest id: a tie-break, nothing more */
-#define HANDSHAKE_WAIT wax_seconds(5)  /* for a connection to become a member */
-#define RIVAL_WAIT     wax_seconds(10) /* for the one who has the place, when there is no peer time-out */
-#define PATIENCE_MIN   wax_seconds(2)  /* for promises; doubles */
-#define PATIENCE_MAX   wax_seconds(30)
-#define QUIET_START    wax_seconds(1) /* before it is said who is waited for */
+#define PROPOSER       0u             /* the lowest id: a tie-break, nothing more */
+#define HANDSHAKE_WAIT wax_seconds(5) /* for a connection to become a member */
+#define RIVAL_WAIT                                                                                 \
+    wax_seconds(10) /* for the one who has the place, when there is no peer time-out */
+#define PATIENCE_MIN wax_seconds(2) /* for promises; doubles */
+#define PATIENCE_MAX wax_seconds(30)
+#define QUIET_START  wax_seconds(1) /* before it is said who is waited for */
 
-/* ---- refusals ---------------------------------------------------------------------------------- */
+/* ---- refusals ----------------------------------------------------------------------------------
+ */
 
-/* The two cannot run together. Both sides know it, so nothing is sent; the sentence names what differs. */
+/* The two cannot run together. Both sides know it, so nothing is sent; the sentence names what
+ * differs. */
 static void refuse(struct wx_session *s, uint32_t conn, const char *sentence)
 {
     if (s->phase >= WX_RUNNING) {
@@ -44,7 +48,8 @@ static void turn_away(struct wx_session *s, uint32_t conn, const char *reason)
     wx_session_drop(s, conn);
 }
 
-/* ---- greeting and proof ------------------------------------------------------------------------- */
+/* ---- greeting and proof -------------------------------------------------------------------------
+ */
 
 void wx_session_connected(struct wx_session *s, wax_time now, uint32_t conn, uint32_t peer,
                           const uint8_t challenge[WX_CHALLENGE])
@@ -67,7 +72,8 @@ void wx_session_connected(struct wx_session *s, wax_time now, uint32_t conn, uin
     wx_session_send(s, conn, &message);
 }
 
-/* What the caller (`calls`) or the called proves with. The roles differ, so neither can echo the other. */
+/* What the caller (`calls`) or the called proves with. The roles differ, so neither can echo the
+ * other. */
 static void prove(const struct wx_session *s, const struct wx_session_conn *c, bool mine,
                   uint8_t proof[WX_PROOF])
 {
@@ -77,18 +83,18 @@ static void prove(const struct wx_session *s, const struct wx_session_conn *c, b
     bool calls = (c->called != WX_NOBODY) == mine;
     char text[256];
     struct wx_buf bytes = {.max = sizeof text};
-    wx_buf_printf(&bytes, "wax proof %s %u %llu %u %llu ", calls ? "calling" : "called",
-                  mine ? s->config.self : c->peer,
-                  (unsigned long long)(mine ? s->config.nonce : c->nonce),
-                  mine ? c->peer : s->config.self,
-                  (unsigned long long)(mine ? c->nonce : s->config.nonce));
+    wx_buf_printf(
+        &bytes, "wax proof %s %u %llu %u %llu ", calls ? "calling" : "called",
+        mine ? s->config.self : c->peer, (unsigned long long)(mine ? s->config.nonce : c->nonce),
+        mine ? c->peer : s->config.self, (unsigned long long)(mine ? c->nonce : s->config.nonce));
     wx_buf_put(&bytes, mine ? c->their_challenge : c->challenge, WX_CHALLENGE);
     wx_buf_put(&bytes, mine ? c->challenge : c->their_challenge, WX_CHALLENGE);
     wx_hmac_sha256(s->config.secret, s->config.secret_len, bytes.data, bytes.len, proof);
     wx_buf_free(&bytes);
 }
 
-static void hear_greeting(struct wx_session *s, uint32_t conn, const struct wx_message_greeting *greeting)
+static void hear_greeting(struct wx_session *s, uint32_t conn,
+                          const struct wx_message_greeting *greeting)
 {
     struct wx_session_conn *c = &s->conn[conn];
     char name[WX_WHY_MAX], text[WX_SENTENCE_MAX];
@@ -118,7 +124,8 @@ static void hear_greeting(struct wx_session *s, uint32_t conn, const struct wx_m
         return;
     }
     if (c->peer == s->config.self && c->nonce == s->config.nonce) {
-        wx_session_drop(s, conn); /* this process has called itself, and now knows its address to be right */
+        wx_session_drop(
+            s, conn); /* this process has called itself, and now knows its address to be right */
         return;
     }
     struct wx_message message = {.kind = WX_MSG_PROOF};
@@ -157,9 +164,10 @@ static void hear_proof(struct wx_session *s, uint32_t conn, const uint8_t theirs
         differs |= expected[i] ^ theirs[i]; /* takes the same time for every wrong proof */
     if (differs) {
         char name[WX_WHY_MAX], text[WX_SENTENCE_MAX];
-        snprintf(text, sizeof text,
-                 "%s has another secret than this process: give all processes the same --secret-file",
-                 wx_session_name(s, c->peer, name));
+        snprintf(
+            text, sizeof text,
+            "%s has another secret than this process: give all processes the same --secret-file",
+            wx_session_name(s, c->peer, name));
         refuse(s, conn, text);
         return;
     }
@@ -167,7 +175,8 @@ static void hear_proof(struct wx_session *s, uint32_t conn, const uint8_t theirs
     send_hello(s, conn);
 }
 
-/* ---- HELLO ------------------------------------------------------------------------------------- */
+/* ---- HELLO -------------------------------------------------------------------------------------
+ */
 
 /* The value of the parameter in `param` ("name=value"), and its name's length. */
 static wax_str param_value(wax_str param, uint32_t *name_len)
@@ -238,36 +247,41 @@ static bool params_differ(const struct wx_session *s, const struct wx_message *m
 }
 
 /* Says in `text` what differs between them and us. False: nothing does. */
-static bool hello_differs(const struct wx_session *s, const struct wx_message *message, uint32_t peer,
-                          char *text, size_t cap)
+static bool hello_differs(const struct wx_session *s, const struct wx_message *message,
+                          uint32_t peer, char *text, size_t cap)
 {
     const struct wx_session_config *config = &s->config;
     const struct wx_message_hello *hello = &message->u.hello;
     char name[WX_WHY_MAX];
     wx_session_name(s, peer, name);
     if (!wax_str_is(hello->address_list, config->address_list))
-        snprintf(text, cap, "%s has the address list '%.*s' and this process '%.500s': give all processes the same -a",
-                 name, (int)(hello->address_list.len < 500 ? hello->address_list.len : 500),
-                 hello->address_list.ptr, config->address_list);
+        snprintf(
+            text, cap,
+            "%s has the address list '%.*s' and this process '%.500s': give all processes the same -a",
+            name, (int)(hello->address_list.len < 500 ? hello->address_list.len : 500),
+            hello->address_list.ptr, config->address_list);
     else if (!wax_str_is(hello->flow, config->flow))
         snprintf(text, cap, "%s runs dataflow '%.*s' and this process '%.100s'", name,
-                 (int)(hello->flow.len < 100 ? hello->flow.len : 100), hello->flow.ptr, config->flow);
+                 (int)(hello->flow.len < 100 ? hello->flow.len : 100), hello->flow.ptr,
+                 config->flow);
     else if (hello->workers != config->workers)
         snprintf(text, cap, "%s has %u workers and this process %u: give all processes the same -w",
                  name, hello->workers, config->workers);
     else if (params_differ(s, message, name, text, cap))
         return true;
     else if (hello->plan_hash != config->plan_hash)
-        snprintf(text, cap,
-                 "%s runs a dataflow '%.100s' with other steps or types (%016llx) than this process (%016llx)",
-                 name, config->flow, (unsigned long long)hello->plan_hash,
-                 (unsigned long long)config->plan_hash);
+        snprintf(
+            text, cap,
+            "%s runs a dataflow '%.100s' with other steps or types (%016llx) than this process (%016llx)",
+            name, config->flow, (unsigned long long)hello->plan_hash,
+            (unsigned long long)config->plan_hash);
     else if (hello->module_hash.len > 0 && config->module_hash[0] &&
              !wax_str_is(hello->module_hash, config->module_hash))
-        snprintf(text, cap,
-                 "%s runs other code for dataflow '%.100s' (%.*s) than this process (%.64s): use the same module everywhere",
-                 name, config->flow, (int)(hello->module_hash.len < 64 ? hello->module_hash.len : 64),
-                 hello->module_hash.ptr, config->module_hash);
+        snprintf(
+            text, cap,
+            "%s runs other code for dataflow '%.100s' (%.*s) than this process (%.64s): use the same module everywhere",
+            name, config->flow, (int)(hello->module_hash.len < 64 ? hello->module_hash.len : 64),
+            hello->module_hash.ptr, config->module_hash);
     else
         return false;
     return true;
@@ -294,7 +308,8 @@ static void meet_rival(struct wx_session *s, uint32_t conn)
     struct wx_session_conn *c = &s->conn[conn];
     struct wx_session_peer *peer = &s->peer[c->peer];
     if (s->conn[peer->conn].nonce == c->nonce && s->phase < WX_RUNNING) {
-        uint32_t old = peer->conn; /* the same incarnation has called again: its old connection is dead */
+        uint32_t old =
+            peer->conn; /* the same incarnation has called again: its old connection is dead */
         peer->conn = WX_NOBODY;
         wx_session_drop(s, old);
         become_member(s, conn);
@@ -352,8 +367,8 @@ void wx_join_settle_rival(struct wx_session *s, uint32_t peer)
     s->peer[peer].rival = WX_NOBODY;
     wx_session_name(s, peer, name);
     wx_session_say(s, WX_LOG_WARN, "turned away: another process with -i %u has called", peer);
-    snprintf(text, sizeof text,
-             "%s is in the cluster already: another process has the same -i %u", name, peer);
+    snprintf(text, sizeof text, "%s is in the cluster already: another process has the same -i %u",
+             name, peer);
     turn_away(s, rival, text);
 }
 
@@ -366,7 +381,8 @@ void wx_join_message(struct wx_session *s, uint32_t conn, const struct wx_messag
     if (stage == WX_STAGE_RIVAL)
         return; /* its heartbeats; what else it says was said to a member */
     if (message->kind == WX_MSG_ABORT && stage >= WX_STAGE_PROOF && s->phase < WX_RUNNING) {
-        wx_session_drop(s, conn); /* the reason is for a member; both sides know a mismatch anyway */
+        wx_session_drop(s,
+                        conn); /* the reason is for a member; both sides know a mismatch anyway */
         return;
     }
     if (message->kind != expected[stage]) {
@@ -385,7 +401,8 @@ void wx_join_message(struct wx_session *s, uint32_t conn, const struct wx_messag
     }
 }
 
-/* ---- who is not there --------------------------------------------------------------------------- */
+/* ---- who is not there ---------------------------------------------------------------------------
+ */
 
 static void say_waiting(struct wx_session *s, uint32_t id)
 {
@@ -423,7 +440,8 @@ void wx_join_lost(struct wx_session *s, uint32_t peer, const char *why)
         wx_session_waiting(s, s->now, peer, why);
 }
 
-/* ---- agreeing on a membership -------------------------------------------------------------------- */
+/* ---- agreeing on a membership
+ * -------------------------------------------------------------------- */
 
 static bool all_there(const struct wx_session *s)
 {
@@ -479,7 +497,8 @@ void wx_join_propose(struct wx_session *s)
             return;
         struct wx_message message;
         size_t used;
-        if (wx_message_read(s->held.data, s->held.len, true, WX_MESSAGE_MAX, &message, &used, NULL) == 1)
+        if (wx_message_read(s->held.data, s->held.len, true, WX_MESSAGE_MAX, &message, &used,
+                            NULL) == 1)
             wx_join_agree(s, PROPOSER, &message);
         return;
     }
@@ -495,7 +514,8 @@ void wx_join_propose(struct wx_session *s)
         highest = member.promised > highest ? member.promised : highest;
         wx_message_put_member(&items, &member);
     }
-    struct wx_message message = {.kind = WX_MSG_PROPOSE, .items = items.data, .items_len = items.len};
+    struct wx_message message = {
+        .kind = WX_MSG_PROPOSE, .items = items.data, .items_len = items.len};
     enter_generation(s, highest + 1, digest_of(highest + 1, &message));
     s->patience = s->patience == 0 ? PATIENCE_MIN : s->patience;
     s->propose_at = s->now + s->patience;
@@ -507,7 +527,8 @@ void wx_join_propose(struct wx_session *s)
     wx_buf_free(&items);
 }
 
-static void reply(struct wx_session *s, enum wx_message_kind kind, uint64_t generation, uint64_t digest)
+static void reply(struct wx_session *s, enum wx_message_kind kind, uint64_t generation,
+                  uint64_t digest)
 {
     struct wx_message message = {.kind = kind, .generation = generation, .items = ""};
     message.u.digest = digest;
@@ -597,16 +618,19 @@ void wx_join_agree(struct wx_session *s, uint32_t from, const struct wx_message 
     default:
         if (!current || from != PROPOSER)
             break;
-        /* A connection may have broken since the promise; what counts is that it is the same incarnation. */
+        /* A connection may have broken since the promise; what counts is that it is the same
+         * incarnation. */
         if (s->phase == WX_PROMISED || (all_there(s) && same_members(s)))
             wx_session_run(s);
         else
-            wx_session_end(s, WX_EXIT_PEER, "a process was lost while the dataflow was started by %s",
+            wx_session_end(s, WX_EXIT_PEER,
+                           "a process was lost while the dataflow was started by %s",
                            wx_session_name(s, from, name));
     }
 }
 
-/* ---- time -------------------------------------------------------------------------------------- */
+/* ---- time --------------------------------------------------------------------------------------
+ */
 
 static void give_up_handshakes(struct wx_session *s)
 {

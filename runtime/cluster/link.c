@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A link: batches to frames and back. Outgoing batches are encoded straight into the send buffer; incoming
- * frames are decoded straight from the receive buffer, except fragments, which are put together first.
+ * A link: batches to frames and back. Outgoing batches are encoded straight into the send buffer;
+ * incoming frames are decoded straight from the receive buffer, except fragments, which are put
+ * together first.
  *
- * Credit: both sides count the charges of a channel's items in the same way. The receiver's counter of what
- * was released (`credit.returned`) goes back in CREDIT frames, as a total, whenever a quarter of the credit
- * has come together. The sender may thus believe that up to a quarter is still taken when nothing is: below a
- * quarter any item is admitted, so that an empty channel takes an item of any size.
+ * Credit: both sides count the charges of a channel's items in the same way. The receiver's counter
+ * of what was released (`credit.returned`) goes back in CREDIT frames, as a total, whenever a
+ * quarter of the credit has come together. The sender may thus believe that up to a quarter is
+ * still taken when nothing is: below a quarter any item is admitted, so that an empty channel takes
+ * an item of any size.
  *
- *   frame: payload length (4)  edge (2)  kind (1)  flags (1)  item bytes still to come (4)  zero (4)
- *          epoch (8)  entered (8)  watermark (8)  payload
+ *   frame: payload length (4)  edge (2)  kind (1)  flags (1)  item bytes still to come (4)  zero
+ * (4) epoch (8)  entered (8)  watermark (8)  payload
  */
 #include "cluster/link.h"
 
@@ -23,9 +25,10 @@
 
 #define READ_BYTES    (256u * 1024) /* the receive buffer */
 #define READS_MAX     4u            /* reads of one pump: the worker has other things to do */
-#define PATIENCE      16u           /* pumps that a few unsent bytes wait for more, when the worker is busy */
-#define QUEUE_MARKERS 64u           /* markers that may wait in a channel; a few epochs are open at most */
-#define KEEP_BYTES    (1u << 20)    /* a send buffer that grew beyond this is given back when it is empty */
+#define PATIENCE      16u /* pumps that a few unsent bytes wait for more, when the worker is busy */
+#define QUEUE_MARKERS 64u /* markers that may wait in a channel; a few epochs are open at most */
+#define KEEP_BYTES                                                                                 \
+    (1u << 20) /* a send buffer that grew beyond this is given back when it is empty */
 
 enum frame_kind { FRAME_DATA = 1, FRAME_FRAGMENT, FRAME_MARKER, FRAME_CREDIT };
 #define FLAG_IDLE 1u
@@ -52,11 +55,11 @@ struct channel {
 
     struct wx_credit credit; /* what has been released of the received */
     uint64_t received, announced;
-    uint64_t marker;         /* the last one received */
-    uint32_t markers;        /* in the queue */
+    uint64_t marker;  /* the last one received */
+    uint32_t markers; /* in the queue */
     struct wx_batch *first, **last;
-    struct wx_buf item;      /* fragments so far */
-    uint64_t item_len;       /* of the whole; 0: none is on its way */
+    struct wx_buf item; /* fragments so far */
+    uint64_t item_len;  /* of the whole; 0: none is on its way */
 };
 
 struct wx_link {
@@ -64,10 +67,10 @@ struct wx_link {
     struct wx_link_io *io;
     struct channel *channel; /* [edges] */
     struct wx_buf out;
-    size_t out_at;           /* bytes of `out` that are written */
-    uint32_t waited;         /* pumps since then that wrote nothing */
-    bool urgent;             /* credit is in `out`: the other side may wait for it */
-    char *in;                /* READ_BYTES, made with the first read */
+    size_t out_at;   /* bytes of `out` that are written */
+    uint32_t waited; /* pumps since then that wrote nothing */
+    bool urgent;     /* credit is in `out`: the other side may wait for it */
+    char *in;        /* READ_BYTES, made with the first read */
     size_t in_len;
     bool drained, done, closed;
     uint64_t bytes, records;
@@ -91,7 +94,8 @@ static bool fits(const struct wx_link *link, uint64_t flying, uint64_t charge)
     return flying + charge <= link->config.credit || flying < link->config.credit / 4;
 }
 
-/* ---- sending ----------------------------------------------------------------------------------- */
+/* ---- sending -----------------------------------------------------------------------------------
+ */
 
 static void put_frame(char *to, struct frame frame)
 {
@@ -113,8 +117,8 @@ static void add_frame(struct wx_link *link, struct frame frame)
 }
 
 /*
- * The item of `len` bytes at `start` + one header is too long for a frame: move its pieces apart, the last
- * one first, and put a header before each.
+ * The item of `len` bytes at `start` + one header is too long for a frame: move its pieces apart,
+ * the last one first, and put a header before each.
  */
 static bool make_fragments(struct wx_link *link, size_t start, size_t len, struct frame frame)
 {
@@ -169,7 +173,8 @@ static bool offer_data(struct channel *channel, struct wx_batch *batch)
     if (link->out.full || len > link->config.item_max) {
         link->out.full = false;
         link->out.len = start;
-        broken(link, "a batch is larger than any that may be sent; raise --max-record or --max-fanout");
+        broken(link,
+               "a batch is larger than any that may be sent; raise --max-record or --max-fanout");
         return false;
     }
     channel->sent += charge;
@@ -183,7 +188,8 @@ static bool link_offer(struct wx_outlet *outlet, struct wx_batch *batch)
 {
     struct channel *channel = (struct channel *)(void *)outlet;
     struct wx_link *link = channel->link;
-    /* A socket that is behind holds back all channels; the other side always reads, so it catches up. */
+    /* A socket that is behind holds back all channels; the other side always reads, so it catches
+     * up. */
     if (link->error.exit_code || link->closed || wx_link_pending(link) >= WX_LINK_BACKLOG)
         return false;
     if (!batch->marker)
@@ -208,7 +214,8 @@ static void grant(struct wx_link *link)
             wx_link_pending(link) >= WX_LINK_BACKLOG)
             continue;
         channel->announced = returned;
-        add_frame(link, (struct frame){.edge = channel->edge, .kind = FRAME_CREDIT, .epoch = returned});
+        add_frame(link,
+                  (struct frame){.edge = channel->edge, .kind = FRAME_CREDIT, .epoch = returned});
         link->urgent = true;
     }
 }
@@ -217,7 +224,8 @@ static int write_out(struct wx_link *link)
 {
     int moved = 0;
     while (link->out_at < link->out.len) {
-        ssize_t n = link->io->write(link->io, link->out.data + link->out_at, link->out.len - link->out_at);
+        ssize_t n =
+            link->io->write(link->io, link->out.data + link->out_at, link->out.len - link->out_at);
         if (n < 0)
             return broken(link, "the connection broke while it was written to");
         if (n == 0)
@@ -239,7 +247,8 @@ static int write_out(struct wx_link *link)
     return moved;
 }
 
-/* ---- receiving --------------------------------------------------------------------------------- */
+/* ---- receiving ---------------------------------------------------------------------------------
+ */
 
 static void enqueue(struct channel *channel, struct wx_batch *batch, const struct frame *frame)
 {
@@ -252,7 +261,8 @@ static void enqueue(struct channel *channel, struct wx_batch *batch, const struc
     channel->last = &batch->next;
 }
 
-static int take_item(struct channel *channel, const struct frame *frame, const char *bytes, size_t len)
+static int take_item(struct channel *channel, const struct frame *frame, const char *bytes,
+                     size_t len)
 {
     struct wx_link *link = channel->link;
     struct wx_batch *batch = wx_batch_decode(link->config.pool, link->config.shapes[channel->edge],
@@ -403,7 +413,8 @@ static struct wx_batch *link_take(struct wx_inlet *inlet)
     return batch;
 }
 
-/* ---- the link ---------------------------------------------------------------------------------- */
+/* ---- the link ----------------------------------------------------------------------------------
+ */
 
 int wx_link_pump(struct wx_link *link, bool readable, bool flush)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Control messages as bytes. Reading walks a window over the frame; the first field that does not fit
- * marks the window bad and all later ones read as zero, so that each kind is read in a straight line and
- * judged once at the end. Lists stay in their encoded form and are checked to be whole before anybody sees them.
+ * Control messages as bytes. Reading walks a window over the frame; the first field that does not
+ * fit marks the window bad and all later ones read as zero, so that each kind is read in a straight
+ * line and judged once at the end. Lists stay in their encoded form and are checked to be whole
+ * before anybody sees them.
  */
 #include "cluster/message.h"
 
@@ -17,7 +18,8 @@
 
 static const char control_magic[8] = "WAXctrl\n", data_magic[8] = "WAXdata\n";
 
-/* ---- numbers ----------------------------------------------------------------------------------- */
+/* ---- numbers -----------------------------------------------------------------------------------
+ */
 
 static void put_number(struct wx_buf *out, uint64_t value, unsigned bytes)
 {
@@ -77,7 +79,8 @@ static wax_str take_text(struct window *w)
     return text ? (wax_str){text, len} : (wax_str){"", 0};
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -----------------------------------------------------------------------------------
+ */
 
 static void write_greeting(const struct wx_message_greeting *greeting, struct wx_buf *out)
 {
@@ -170,7 +173,8 @@ void wx_message_write(const struct wx_message *message, struct wx_buf *out)
         out->data[start + i] = (char)(uint8_t)(len >> (8 * i));
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -----------------------------------------------------------------------------------
+ */
 
 static int read_greeting(const uint8_t *bytes, size_t len, struct wx_message *message, size_t *used,
                          struct wx_error *err)
@@ -180,7 +184,8 @@ static int read_greeting(const uint8_t *bytes, size_t len, struct wx_message *me
         return wx_fail(err, WX_EXIT_NETWORK, "this is not a wax process");
     if (len < WX_GREETING_BYTES)
         return 0;
-    struct window w = {bytes + sizeof control_magic, WX_GREETING_BYTES - sizeof control_magic, false};
+    struct window w = {bytes + sizeof control_magic, WX_GREETING_BYTES - sizeof control_magic,
+                       false};
     struct wx_message_greeting *greeting = &message->u.greeting;
     message->kind = WX_MSG_GREETING;
     greeting->version = take_u32(&w);
@@ -217,7 +222,8 @@ static bool take_items(struct window *w, struct wx_message *message)
     message->items_len = w->left;
     size_t at = 0;
     uint32_t params = 0;
-    for (wax_str param; message->kind == WX_MSG_HELLO && wx_message_next_param(message, &at, &param);)
+    for (wax_str param;
+         message->kind == WX_MSG_HELLO && wx_message_next_param(message, &at, &param);)
         params++;
     size_t left = w->left;
     take(w, left);
@@ -291,7 +297,8 @@ int wx_message_read(const void *bytes, size_t len, bool greeted, uint32_t max,
     struct window w = {bytes, len, false};
     uint32_t rest = take_u32(&w);
     if (rest < FRAME_HEADER - 4 || rest > max)
-        return wx_fail(err, WX_EXIT_NETWORK, "it sent a message of %u bytes; %u are allowed", rest, max);
+        return wx_fail(err, WX_EXIT_NETWORK, "it sent a message of %u bytes; %u are allowed", rest,
+                       max);
     message->kind = (enum wx_message_kind)take_number(&w, 2);
     take(&w, 2);
     message->generation = take_u64(&w);
@@ -305,7 +312,8 @@ int wx_message_read(const void *bytes, size_t len, bool greeted, uint32_t max,
     return 1;
 }
 
-/* ---- items ------------------------------------------------------------------------------------- */
+/* ---- items -------------------------------------------------------------------------------------
+ */
 
 static struct window items_from(const struct wx_message *message, size_t at)
 {
@@ -371,7 +379,8 @@ bool wx_message_next_worker(const struct wx_message *message, size_t *at,
     return true;
 }
 
-/* ---- data connections --------------------------------------------------------------------------- */
+/* ---- data connections ---------------------------------------------------------------------------
+ */
 
 enum wx_magic wx_message_magic(const void *eight_bytes)
 {

@@ -9,22 +9,23 @@
 
 /*
  * What processes say to each other on a control connection, as bytes and as structs. Numbers are
- * little-endian. A connection begins with a greeting of 64 bytes, in both directions, whose layout is frozen for
- * ever, so that any two versions can tell each other apart:
+ * little-endian. A connection begins with a greeting of 64 bytes, in both directions, whose layout
+ * is frozen for ever, so that any two versions can tell each other apart:
  *
  *     0 magic (8)  8 version (4)  12 process id (4)  16 cluster id (8)  24 nonce (8)  32 flags (4)
  *     36 zero (12)  48 challenge (16)
  *
- * After it come frames: length of what follows (4), kind (2), zero (2), generation (8), then the body.
+ * After it come frames: length of what follows (4), kind (2), zero (2), generation (8), then the
+ * body.
  */
 
 #define WX_WIRE_VERSION     1u
 #define WX_GREETING_BYTES   64u
-#define WX_CHALLENGE        16u /* bytes */
-#define WX_PROOF            32u /* bytes: an HMAC-SHA-256 */
-#define WX_MESSAGE_STRANGER 256u        /* longest frame from a peer that has proved nothing */
-#define WX_MESSAGE_MAX      (1u << 20)  /* longest frame from others */
-#define WX_REASON_MAX       2000u       /* bytes of a reason; longer ones are cut */
+#define WX_CHALLENGE        16u        /* bytes */
+#define WX_PROOF            32u        /* bytes: an HMAC-SHA-256 */
+#define WX_MESSAGE_STRANGER 256u       /* longest frame from a peer that has proved nothing */
+#define WX_MESSAGE_MAX      (1u << 20) /* longest frame from others */
+#define WX_REASON_MAX       2000u      /* bytes of a reason; longer ones are cut */
 
 #define WX_GREETING_SECRET 1u /* flag: the sender has a secret and wants proof of it */
 
@@ -85,9 +86,9 @@ struct wx_message {
         struct {
             uint64_t digest, open;
         } heartbeat;
-        uint64_t epoch; /* EPOCH, DURABLE */
+        uint64_t epoch;         /* EPOCH, DURABLE */
         uint32_t signal_number; /* STOP */
-        bool ended; /* GOODBYE: the input came to its end on all workers */
+        bool ended;             /* GOODBYE: the input came to its end on all workers */
         struct {
             uint32_t process; /* that stops the cluster; the sender may only pass it on */
             uint32_t exit_code;
@@ -100,8 +101,9 @@ struct wx_message {
 };
 
 /*
- * Read one message from the front of `bytes`. `greeted`: the greeting came before. Returns 1 with `*used` bytes
- * taken, 0 when more bytes are needed, -1 with `err` filled when this is not our protocol. Any input is safe.
+ * Read one message from the front of `bytes`. `greeted`: the greeting came before. Returns 1 with
+ * `*used` bytes taken, 0 when more bytes are needed, -1 with `err` filled when this is not our
+ * protocol. Any input is safe.
  */
 int wx_message_read(const void *bytes, size_t len, bool greeted, uint32_t max,
                     struct wx_message *message, size_t *used, struct wx_error *err);
@@ -118,13 +120,14 @@ void wx_message_put_worker(struct wx_buf *items, const struct wx_message_worker 
 bool wx_message_next_worker(const struct wx_message *message, size_t *at,
                             struct wx_message_worker *worker);
 
-/* ---- data connections --------------------------------------------------------------------------- */
+/* ---- data connections ---------------------------------------------------------------------------
+ */
 
 /* The first bytes of a data connection, sent by the one who calls; nothing is sent back. */
 #define WX_PREFACE_BYTES 64u
 struct wx_preface {
     uint64_t generation, digest;
-    uint32_t from, to; /* workers, numbered over the cluster */
+    uint32_t from, to;       /* workers, numbered over the cluster */
     uint8_t proof[WX_PROOF]; /* of the secret, over all that is before it; zero without one */
 };
 /* The kind of connection that 8 bytes begin, from either kind's magic. */

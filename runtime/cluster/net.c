@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A worker's sockets. One edge-triggered epoll says which are readable or writable again, with one system
- * call a turn however many there are; a socket's readiness is remembered until a call finds it used up.
- * The worker sleeps on the epoll descriptor itself.
+ * A worker's sockets. One edge-triggered epoll says which are readable or writable again, with one
+ * system call a turn however many there are; a socket's readiness is remembered until a call finds
+ * it used up. The worker sleeps on the epoll descriptor itself.
  */
 #include "cluster/net.h"
 
@@ -32,7 +32,8 @@ struct wx_sockets {
     struct socket *socket;
     bool done;
     char why[200];
-    _Atomic int64_t broken; /* -1: none. Stored with release after `why`, read with acquire by control */
+    _Atomic int64_t
+        broken; /* -1: none. Stored with release after `why`, read with acquire by control */
 };
 
 static ssize_t read_socket(struct wx_link_io *io, void *to, size_t len)

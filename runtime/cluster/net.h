@@ -6,14 +6,16 @@
 #include "core/channel.h"
 
 /*
- * All data connections of one worker: a socket and a link for every worker of the other processes. Made by
- * the control thread, used by the worker's thread alone while that runs, taken apart by control again.
+ * All data connections of one worker: a socket and a link for every worker of the other processes.
+ * Made by the control thread, used by the worker's thread alone while that runs, taken apart by
+ * control again.
  */
 struct wx_sockets;
 
 /* `peers` connections over the same edges; `links` says how. Returns owned. */
 struct wx_sockets *wx_sockets_create(uint32_t peers, const struct wx_link_config *links);
-/* Closes the sockets. After the worker was destroyed and the channels are empty. NULL does nothing. */
+/* Closes the sockets. After the worker was destroyed and the channels are empty. NULL does nothing.
+ */
 void wx_sockets_destroy(struct wx_sockets *sockets);
 
 /* Takes `fd`, connected and past its preface, as the connection of `peer` (0 to peers - 1). */
@@ -35,8 +37,8 @@ int wx_sockets_poll_fd(const struct wx_sockets *sockets);
 /* From here on a peer that closes its connection is not a failure: this worker is done. */
 void wx_sockets_done(struct wx_sockets *sockets);
 /*
- * The peer whose connection broke, or -1; `why` then says how. Any thread: set once, before the worker's
- * thread tells control.
+ * The peer whose connection broke, or -1; `why` then says how. Any thread: set once, before the
+ * worker's thread tells control.
  */
 int64_t wx_sockets_broken(const struct wx_sockets *sockets, const char **why);
 

@@ -7,8 +7,8 @@
 #include "cluster/thread.h"
 
 /*
- * One process of a cluster, or the only one: what run.c makes and control.c runs. The main thread owns
- * everything in it but what core/shared.h and the threads' own structs give to the workers.
+ * One process of a cluster, or the only one: what run.c makes and control.c runs. The main thread
+ * owns everything in it but what core/shared.h and the threads' own structs give to the workers.
  */
 struct wx_process {
     struct wx_shared shared; /* first: notify() finds the process by it */
@@ -20,20 +20,22 @@ struct wx_process {
     size_t secret_len;
 
     struct wx_plan *plan;
-    uint64_t credit;         /* of each channel, bytes */
-    uint32_t pools;          /* made so far */
-    struct wx_pool **pool;   /* [workers] */
-    struct wx_ring **ring;   /* [edge][sender here][receiver here] */
+    uint64_t credit;          /* of each channel, bytes */
+    uint32_t pools;           /* made so far */
+    struct wx_pool **pool;    /* [workers] */
+    struct wx_ring **ring;    /* [edge][sender here][receiver here] */
     struct wx_thread *thread; /* [workers] */
-    struct wx_sockets **sockets; /* [workers], each with a link to every worker of the others; or NULL */
-    struct wx_outlet **outlets;  /* [worker here][edge][worker of the cluster] */
+    struct wx_sockets *
+        *sockets; /* [workers], each with a link to every worker of the others; or NULL */
+    struct wx_outlet **outlets; /* [worker here][edge][worker of the cluster] */
     struct wx_inlet **inlets;
 
     int event;                 /* eventfd under notify(); -1: none */
     _Atomic uint32_t notified; /* an event is on its way: workers set it, control clears it first */
 };
 
-/* The number of worker `worker` of process `process` among the links of a worker here; it must not be ours. */
+/* The number of worker `worker` of process `process` among the links of a worker here; it must not
+ * be ours. */
 static inline uint32_t wx_process_link(const struct wx_process *p, uint32_t worker)
 {
     uint32_t first = p->shared.first_worker;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Resolving names. getaddrinfo(3) may take many seconds and cannot be interrupted, so it runs in a detached
- * thread that shares a counted block with its caller: whichever of the two lets go last frees it.
+ * Resolving names. getaddrinfo(3) may take many seconds and cannot be interrupted, so it runs in a
+ * detached thread that shares a counted block with its caller: whichever of the two lets go last
+ * frees it.
  */
 #include "cluster/resolve.h"
 
@@ -17,9 +18,10 @@
 #include "base/alloc.h"
 
 struct wx_lookup {
-    _Atomic uint32_t users;    /* the caller and the thread */
-    _Atomic uint32_t answered; /* release after `rc` and `found` are written; acquire before they are read */
-    int event_fd;              /* a copy: the caller may close its own */
+    _Atomic uint32_t users; /* the caller and the thread */
+    _Atomic uint32_t
+        answered; /* release after `rc` and `found` are written; acquire before they are read */
+    int event_fd; /* a copy: the caller may close its own */
     int rc;
     struct addrinfo *found;
     char port[8];
@@ -69,7 +71,8 @@ struct wx_lookup *wx_lookup_start(const char *host, uint16_t port, int event_fd)
     lookup->event_fd = -1;
     look_up(lookup, AI_NUMERICHOST);
     if (lookup->rc == 0) {
-        atomic_store_explicit(&lookup->answered, 1, memory_order_relaxed); /* this thread reads it */
+        atomic_store_explicit(&lookup->answered, 1,
+                              memory_order_relaxed); /* this thread reads it */
         return lookup;
     }
     pthread_t id;

@@ -7,15 +7,16 @@
 #include <stdint.h>
 
 /*
- * Names to addresses without blocking: numbers at once, names in a thread of their own that lives as long as
- * the look-up. Whoever starts a look-up may abandon it at any time.
+ * Names to addresses without blocking: numbers at once, names in a thread of their own that lives
+ * as long as the look-up. Whoever starts a look-up may abandon it at any time.
  */
 struct wx_lookup;
 
 /* Look `host` up; `event_fd`, an eventfd, is written to when the answer is there. Returns owned. */
 struct wx_lookup *wx_lookup_start(const char *host, uint16_t port, int event_fd);
 /*
- * Is the answer there? Then `*found` is the list of addresses, borrowed until the look-up ends, or NULL with
+ * Is the answer there? Then `*found` is the list of addresses, borrowed until the look-up ends, or
+ * NULL with
  * `*why` saying why there is none.
  */
 bool wx_lookup_poll(struct wx_lookup *lookup, const struct addrinfo **found, const char **why);

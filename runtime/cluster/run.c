@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Running a dataflow: everything is made here, in the order in which it is needed, and taken apart in the
- * opposite one. Channels between two workers of this process are rings; those to and from other
- * processes are the links of the worker's sockets. A worker finds both behind the same two tables.
+ * Running a dataflow: everything is made here, in the order in which it is needed, and taken apart
+ * in the opposite one. Channels between two workers of this process are rings; those to and from
+ * other processes are the links of the worker's sockets. A worker finds both behind the same two
+ * tables.
  */
 #include "cluster/run.h"
 
@@ -24,7 +25,8 @@
 #define SECRET_MAX 4096u /* bytes */
 #define SECRET_MIN 8u
 
-/* ---- options ----------------------------------------------------------------------------------- */
+/* ---- options -----------------------------------------------------------------------------------
+ */
 
 static int read_secret(struct wx_process *p, struct wx_error *err)
 {
@@ -33,19 +35,22 @@ static int read_secret(struct wx_process *p, struct wx_error *err)
         return 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return wx_fail(err, WX_EXIT_USAGE, "cannot open the secret file '%s': %s", path, strerror(errno));
+        return wx_fail(err, WX_EXIT_USAGE, "cannot open the secret file '%s': %s", path,
+                       strerror(errno));
     p->secret = wx_alloc(SECRET_MAX + 1);
     ssize_t len = read(fd, p->secret, SECRET_MAX + 1);
     int why = errno;
     close(fd);
     if (len < 0)
-        return wx_fail(err, WX_EXIT_USAGE, "cannot read the secret file '%s': %s", path, strerror(why));
+        return wx_fail(err, WX_EXIT_USAGE, "cannot read the secret file '%s': %s", path,
+                       strerror(why));
     /* Editors end a file with a newline; it is no part of the secret. */
     while (len > 0 && (p->secret[len - 1] == '\n' || p->secret[len - 1] == '\r'))
         len--;
     if ((size_t)len < SECRET_MIN || (size_t)len > SECRET_MAX)
-        return wx_fail(err, WX_EXIT_USAGE, "the secret in '%s' has %zd bytes; it must have %u to %u", path,
-                       len, SECRET_MIN, SECRET_MAX);
+        return wx_fail(err, WX_EXIT_USAGE,
+                       "the secret in '%s' has %zd bytes; it must have %u to %u", path, len,
+                       SECRET_MIN, SECRET_MAX);
     p->secret_len = (size_t)len;
     return 0;
 }
@@ -57,7 +62,8 @@ static int read_options(struct wx_process *p, struct wx_error *err)
     if (!options->addresses && options->process_id)
         return wx_fail(err, WX_EXIT_USAGE, "-i needs the list of all processes: give -a too");
     if (options->addresses && !options->process_id)
-        return wx_fail(err, WX_EXIT_USAGE, "-a needs to know which process of the list this is: give -i too");
+        return wx_fail(err, WX_EXIT_USAGE,
+                       "-a needs to know which process of the list this is: give -i too");
     if (options->addresses) {
         if (wx_addresses_parse(&p->addresses, options->addresses, err) < 0)
             return -1;
@@ -72,12 +78,14 @@ static int read_options(struct wx_process *p, struct wx_error *err)
     return read_secret(p, err);
 }
 
-/* ---- making it --------------------------------------------------------------------------------- */
+/* ---- making it ---------------------------------------------------------------------------------
+ */
 
 static void notify_control(struct wx_shared *shared)
 {
     struct wx_process *p = (struct wx_process *)shared;
-    /* Acquire and release with the exchange in control's loop: what was written before is seen after it. */
+    /* Acquire and release with the exchange in control's loop: what was written before is seen
+     * after it. */
     if (atomic_exchange_explicit(&p->notified, 1, memory_order_acq_rel))
         return;
     uint64_t one = 1;
@@ -104,13 +112,15 @@ static int make_shared(struct wx_process *p, struct wx_error *err)
     return 0;
 }
 
-static struct wx_ring **ring_between(struct wx_process *p, uint32_t edge, uint32_t from, uint32_t to)
+static struct wx_ring **ring_between(struct wx_process *p, uint32_t edge, uint32_t from,
+                                     uint32_t to)
 {
     uint32_t workers = p->options->workers;
     return &p->ring[((size_t)edge * workers + from) * workers + to];
 }
 
-/* A block holds one batch's share and what was in it before; both are bounded by these two limits. */
+/* A block holds one batch's share and what was in it before; both are bounded by these two limits.
+ */
 static uint64_t item_max(const struct wx_limits *limits)
 {
     uint64_t max = 2 * (limits->record_max + limits->fanout_max) + WX_FRAME_MAX;
@@ -145,6 +155,7 @@ static void wire_worker(struct wx_process *p, uint32_t here)
                 p->outlets[at] = wx_ring_outlet(*ring_between(p, edge, here, other - first));
                 p->inlets[at] = wx_ring_inlet(*ring_between(p, edge, other - first, here));
             } else {
+                WX_ASSERT(p->sockets);
                 struct wx_link *link = wx_sockets_link(p->sockets[here], wx_process_link(p, other));
                 p->outlets[at] = wx_link_outlet(link, edge);
                 p->inlets[at] = wx_link_inlet(link, edge);
@@ -203,7 +214,8 @@ static int make_workers(struct wx_process *p, struct wx_error *err)
     return 0;
 }
 
-/* ---- taking it apart ---------------------------------------------------------------------------- */
+/* ---- taking it apart ----------------------------------------------------------------------------
+ */
 
 static void say_wire_stats(struct wx_process *p)
 {
@@ -247,7 +259,8 @@ static void unmake(struct wx_process *p)
     free(p);
 }
 
-/* Control reads SIGINT and SIGTERM from a descriptor; a closed pipe or socket is an error, not a signal. */
+/* Control reads SIGINT and SIGTERM from a descriptor; a closed pipe or socket is an error, not a
+ * signal. */
 static void take_signals(sigset_t *old_mask, struct sigaction *old_pipe)
 {
     sigset_t mask;

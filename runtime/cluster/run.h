@@ -12,8 +12,8 @@ struct wx_run_options {
     wax_duration epoch_interval; /* -s */
     wax_duration peer_timeout;   /* --peer-timeout: a silent process is lost after this; 0: never */
     struct wx_limits limits;
-    const char *secret_file;     /* --secret-file: a secret every process must prove; or NULL */
-    const char *module_hash;     /* hexadecimal, of the module's content; or "" */
+    const char *secret_file; /* --secret-file: a secret every process must prove; or NULL */
+    const char *module_hash; /* hexadecimal, of the module's content; or "" */
 };
 
 #define WX_EPOCH_INTERVAL wax_seconds(10) /* the default of -s */
@@ -21,10 +21,11 @@ struct wx_run_options {
 #define WX_WORKERS_MAX    4096u           /* in the whole cluster */
 
 /*
- * Runs `flow` (borrowed, built without error) to its end on this process's workers, together with the other
- * processes of the list. Blocks SIGINT and SIGTERM for its own use while it runs; the calling thread
- * becomes the control thread. Returns the exit code of the process; has printed why when it is not 0.
- * Ends the process itself when a body that does not return stands in the way of stopping.
+ * Runs `flow` (borrowed, built without error) to its end on this process's workers, together with
+ * the other processes of the list. Blocks SIGINT and SIGTERM for its own use while it runs; the
+ * calling thread becomes the control thread. Returns the exit code of the process; has printed why
+ * when it is not 0. Ends the process itself when a body that does not return stands in the way of
+ * stopping.
  */
 int wx_run(const wax_flow *flow, const struct wx_run_options *options);
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The session, running and ending. Every process hears from every other one: heartbeats with the state of
- * its workers, EPOCH when one of them closes an epoch first, DURABLE when all of them have passed one. Each
- * computes by itself what is complete everywhere, and when everything is done; GOODBYE says so, and
- * proves it to those who have not heard it all. Whatever goes wrong ends in wx_session_end(), once.
+ * The session, running and ending. Every process hears from every other one: heartbeats with the
+ * state of its workers, EPOCH when one of them closes an epoch first, DURABLE when all of them have
+ * passed one. Each computes by itself what is complete everywhere, and when everything is done;
+ * GOODBYE says so, and proves it to those who have not heard it all. Whatever goes wrong ends in
+ * wx_session_end(), once.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -14,13 +15,14 @@
 #include "base/alloc.h"
 #include "cluster/session_state.h"
 
-#define BEAT          wax_seconds(1)  /* between heartbeats; less when the peer time-out is short */
-#define BEATS_MIN     5               /* heartbeats in a peer time-out */
-#define GOODBYE_WAIT  wax_seconds(10) /* for the others' GOODBYE */
-#define REASON_WAIT   wax_seconds(1)  /* after a data connection broke, for the reason */
-#define EPOCHS_AHEAD  16u             /* a peer may be at most so far beyond what we have passed */
+#define BEAT         wax_seconds(1)  /* between heartbeats; less when the peer time-out is short */
+#define BEATS_MIN    5               /* heartbeats in a peer time-out */
+#define GOODBYE_WAIT wax_seconds(10) /* for the others' GOODBYE */
+#define REASON_WAIT  wax_seconds(1)  /* after a data connection broke, for the reason */
+#define EPOCHS_AHEAD 16u             /* a peer may be at most so far beyond what we have passed */
 
-/* ---- speaking ---------------------------------------------------------------------------------- */
+/* ---- speaking ----------------------------------------------------------------------------------
+ */
 
 const char *wx_session_name(const struct wx_session *s, uint32_t peer, char text[WX_WHY_MAX])
 {
@@ -73,7 +75,8 @@ static void abort_all(struct wx_session *s, int exit_code, int peers_exit, const
     struct wx_message message = {.kind = WX_MSG_ABORT};
     message.u.abort.process = s->config.self;
     message.u.abort.exit_code = (uint32_t)peers_exit;
-    message.u.abort.reason = (wax_str){reason, (uint32_t)(len < WX_REASON_MAX ? len : WX_REASON_MAX)};
+    message.u.abort.reason =
+        (wax_str){reason, (uint32_t)(len < WX_REASON_MAX ? len : WX_REASON_MAX)};
     if (s->phase < WX_PROMISED)
         s->generation = 0;
     if (tell)
@@ -120,7 +123,8 @@ static bool was_asleep(struct wx_session *s, wax_time now)
     return true;
 }
 
-/* ---- progress ---------------------------------------------------------------------------------- */
+/* ---- progress ----------------------------------------------------------------------------------
+ */
 
 static void send_heartbeat(struct wx_session *s)
 {
@@ -204,8 +208,8 @@ static void advance(struct wx_session *s)
 }
 
 /*
- * What was said once stays: a drained worker may still come to the end of its input, but then some would see
- * the one and some the other, and disagree about how the dataflow ended.
+ * What was said once stays: a drained worker may still come to the end of its input, but then some
+ * would see the one and some the other, and disagree about how the dataflow ended.
  */
 static struct wx_message_worker keep_stopped(struct wx_message_worker before,
                                              struct wx_message_worker worker)
@@ -271,7 +275,8 @@ void wx_session_run(struct wx_session *s)
         s->host->stop(s->host, WX_STOP_DRAIN);
 }
 
-/* ---- what members say -------------------------------------------------------------------------- */
+/* ---- what members say --------------------------------------------------------------------------
+ */
 
 static void lose(struct wx_session *s, uint32_t peer, const char *why)
 {
@@ -353,7 +358,8 @@ static void copy_reason(char *text, size_t cap, wax_str reason)
 static void hear_abort(struct wx_session *s, uint32_t from, const struct wx_message *message)
 {
     /* Who is turned away at the door says so without a generation: that ends no running session. */
-    if (message->generation != s->generation && (message->generation != 0 || s->phase >= WX_RUNNING))
+    if (message->generation != s->generation &&
+        (message->generation != 0 || s->phase >= WX_RUNNING))
         return;
     char text[WX_SENTENCE_MAX], name[WX_WHY_MAX];
     uint32_t origin = message->u.abort.process;
@@ -374,7 +380,8 @@ static void hear_abort(struct wx_session *s, uint32_t from, const struct wx_mess
         exit_code = WX_EXIT_PEER;
         wx_session_say(s, WX_LOG_ERROR, "%s has stopped: %s", name, text);
     }
-    /* Whoever sees this process leave must hear why first: the first message may still be on its way. */
+    /* Whoever sees this process leave must hear why first: the first message may still be on its
+     * way. */
     struct wx_message relay = *message;
     if (s->phase >= WX_PROMISED && exit_code != WX_EXIT_NETWORK)
         wx_session_broadcast(s, &relay);
@@ -403,7 +410,8 @@ static void hear_member(struct wx_session *s, uint32_t from, const struct wx_mes
         wx_join_agree(s, from, message);
         return;
     }
-    /* A member that started before us speaks of the generation that we have promised: that counts. */
+    /* A member that started before us speaks of the generation that we have promised: that counts.
+     */
     if (message->generation == 0 || message->generation != s->generation || s->phase == WX_JOINING)
         return;
     switch (message->kind) {
@@ -444,25 +452,25 @@ void wx_session_message(struct wx_session *s, wax_time now, uint32_t conn,
 void wx_session_closed(struct wx_session *s, wax_time now, uint32_t conn, const char *why)
 {
     struct wx_session_conn *c = &s->conn[conn];
-    struct wx_session_peer *peer = c->peer < s->config.processes ? &s->peer[c->peer] : NULL;
     enum wx_session_stage stage = c->stage;
     c->stage = WX_STAGE_FREE; /* before anything else: nothing may be sent there */
     if (stage == WX_STAGE_MEMBER)
-        peer->conn = WX_NOBODY;
+        s->peer[c->peer].conn = WX_NOBODY;
     if (stage == WX_STAGE_RIVAL)
-        peer->rival = WX_NOBODY;
+        s->peer[c->peer].rival = WX_NOBODY;
     if (s->phase == WX_OVER || was_asleep(s, now))
         return;
     s->now = now > s->now ? now : s->now;
     if (stage == WX_STAGE_MEMBER && s->phase < WX_RUNNING)
         wx_join_lost(s, c->peer, why);
-    else if (stage == WX_STAGE_MEMBER && !peer->goodbye)
+    else if (stage == WX_STAGE_MEMBER && !s->peer[c->peer].goodbye)
         lose_closed(s, c->peer, why);
     else if (stage < WX_STAGE_RIVAL && stage != WX_STAGE_FREE && c->called != WX_NOBODY)
         wx_session_waiting(s, now, c->called, why);
 }
 
-/* ---- what happens here -------------------------------------------------------------------------- */
+/* ---- what happens here --------------------------------------------------------------------------
+ */
 
 void wx_session_signal(struct wx_session *s, wax_time now, int signal_number)
 {
@@ -513,7 +521,8 @@ void wx_session_link_broken(struct wx_session *s, wax_time now, uint32_t peer, c
     snprintf(s->broken_why, sizeof s->broken_why, "%s", why);
 }
 
-/* ---- time -------------------------------------------------------------------------------------- */
+/* ---- time --------------------------------------------------------------------------------------
+ */
 
 static wax_duration beat(const struct wx_session *s)
 {
@@ -594,7 +603,8 @@ wax_time wx_session_next_tick(const struct wx_session *s)
     return at;
 }
 
-/* ---- life -------------------------------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------------------------------
+ */
 
 struct wx_session *wx_session_create(const struct wx_session_config *config,
                                      struct wx_session_host *host, wax_time now)

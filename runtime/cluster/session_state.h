@@ -5,8 +5,8 @@
 #include "cluster/session.h"
 
 /*
- * Inside the session: its state, and what its two halves need of each other. join.c brings the processes
- * together (handshakes, proposals); session.c runs the session and ends it.
+ * Inside the session: its state, and what its two halves need of each other. join.c brings the
+ * processes together (handshakes, proposals); session.c runs the session and ends it.
  */
 
 #define WX_SENTENCE_MAX 1500u
@@ -41,9 +41,9 @@ struct wx_session_conn {
 };
 
 struct wx_session_peer {
-    uint32_t conn;  /* its MEMBER connection, or WX_NOBODY */
-    uint32_t rival; /* a RIVAL connection, or WX_NOBODY */
-    wax_time heard; /* the last message */
+    uint32_t conn;   /* its MEMBER connection, or WX_NOBODY */
+    uint32_t rival;  /* a RIVAL connection, or WX_NOBODY */
+    wax_time heard;  /* the last message */
     uint64_t agreed; /* the generation it has promised */
     uint64_t nonce;  /* of its incarnation that is a member of our generation */
     uint64_t passed; /* the lowest epoch that all its workers have passed */
@@ -81,7 +81,8 @@ struct wx_session {
     char broken_why[WX_WHY_MAX];
 };
 
-/* ---- session.c --------------------------------------------------------------------------------- */
+/* ---- session.c ---------------------------------------------------------------------------------
+ */
 
 /* "process 1 at 'two:2101'", into `text`. Returns it. */
 const char *wx_session_name(const struct wx_session *s, uint32_t peer, char text[WX_WHY_MAX]);
@@ -97,7 +98,8 @@ void wx_session_drop(struct wx_session *s, uint32_t conn);
 /* START has come (or there is nobody else). */
 void wx_session_run(struct wx_session *s);
 
-/* ---- join.c ------------------------------------------------------------------------------------ */
+/* ---- join.c ------------------------------------------------------------------------------------
+ */
 
 /* A message of a connection that is not a member yet. */
 void wx_join_message(struct wx_session *s, uint32_t conn, const struct wx_message *message);

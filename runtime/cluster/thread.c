@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A worker's thread. It lets the worker take turns until nothing is left to do, looks again for a short
- * while (waking a thread on another CPU costs as much), and then sleeps in one ppoll(2) on everything that
- * may concern it: its eventfd, its connections, the files its sources wait for, and the next deadline. When
- * the worker has finished, the thread goes on serving its connections, which others may still need, until
- * control lets it go.
+ * A worker's thread. It lets the worker take turns until nothing is left to do, looks again for a
+ * short while (waking a thread on another CPU costs as much), and then sleeps in one ppoll(2) on
+ * everything that may concern it: its eventfd, its connections, the files its sources wait for, and
+ * the next deadline. When the worker has finished, the thread goes on serving its connections,
+ * which others may still need, until control lets it go.
  */
 #include "cluster/thread.h"
 
@@ -77,14 +77,16 @@ static void sleep_until(struct wx_thread *thread, const struct wx_wait *wait)
 /* The worker said that it has nothing to do: check once more under `parked`, then sleep. */
 static enum wx_turn park(struct wx_thread *thread, struct wx_worker *worker, struct wx_wait *wait)
 {
-    /* Pairs with wx_waker_notify(): either the other thread sees `parked`, or the turn sees its news. */
+    /* Pairs with wx_waker_notify(): either the other thread sees `parked`, or the turn sees its
+     * news. */
     atomic_store_explicit(&thread->waker.parked, 1, memory_order_seq_cst);
     atomic_thread_fence(memory_order_seq_cst);
     enum wx_turn turn = wx_worker_turn(worker, wait);
     bool moved = thread->sockets && wx_sockets_flush(thread->sockets) > 0;
     if (turn == WX_TURN_IDLE && !moved)
         sleep_until(thread, wait);
-    atomic_store_explicit(&thread->waker.parked, 0, memory_order_seq_cst); /* only saves a wake-up */
+    atomic_store_explicit(&thread->waker.parked, 0,
+                          memory_order_seq_cst); /* only saves a wake-up */
     return turn;
 }
 
@@ -94,8 +96,7 @@ static void run_turns(struct wx_thread *thread, struct wx_worker *worker)
     wax_time idle_since = 0; /* 0: it was not idle */
     enum wx_turn turn;
     while ((turn = wx_worker_turn(worker, &wait)) != WX_TURN_FINISHED) {
-        if (turn == WX_TURN_BUSY ||
-            (thread->sockets && wx_sockets_flush(thread->sockets) > 0)) {
+        if (turn == WX_TURN_BUSY || (thread->sockets && wx_sockets_flush(thread->sockets) > 0)) {
             idle_since = 0;
             continue;
         }

@@ -8,20 +8,21 @@
 #include "core/worker.h"
 
 /*
- * One worker's thread: turns while there is something to do, a short spin, then sleep until something
- * arrives. Initialise all of a process's threads first, because channels need the receiver's `waker`.
- * The control thread owns the struct; `waker` is for any thread.
+ * One worker's thread: turns while there is something to do, a short spin, then sleep until
+ * something arrives. Initialise all of a process's threads first, because channels need the
+ * receiver's `waker`. The control thread owns the struct; `waker` is for any thread.
  */
 struct wx_thread {
-    struct wx_waker waker; /* first: the waker's callback finds the thread by it */
-    int event;             /* eventfd under the waker; -1: not initialised */
+    struct wx_waker waker;          /* first: the waker's callback finds the thread by it */
+    int event;                      /* eventfd under the waker; -1: not initialised */
     struct wx_worker_config config; /* filled by the owner before the start */
     struct wx_sockets *sockets;     /* connections to other processes, borrowed; or NULL */
     wax_duration spin;              /* how long an idle worker looks before it sleeps */
-    _Atomic uint32_t leave; /* control asks the thread to end: release, the thread reads with acquire */
-    _Atomic uint32_t done;  /* its worker has ended and is destroyed: release, control acquires */
-    _Atomic uint32_t left;  /* the thread has ended but for returning: release, control acquires */
-    void *stack;            /* for signal handlers */
+    _Atomic uint32_t
+        leave; /* control asks the thread to end: release, the thread reads with acquire */
+    _Atomic uint32_t done; /* its worker has ended and is destroyed: release, control acquires */
+    _Atomic uint32_t left; /* the thread has ended but for returning: release, control acquires */
+    void *stack;           /* for signal handlers */
     pthread_t id;
     bool running;
 };

@@ -105,7 +105,7 @@ static struct wx_batch *create(struct wx_pool *pool, const struct wx_shape *shap
 {
     size_t rec = records && !shape->ones ? ALIGN64((size_t)cap * shape->type->size) : 0;
     size_t keys = shape->key ? ALIGN64((size_t)cap * shape->key->size) : 0;
-    size_t hash = shape->key ? ALIGN64((size_t)cap * sizeof(uint64_t)) : 0;
+    size_t hash = shape->key && !shape->lean ? ALIGN64((size_t)cap * sizeof(uint64_t)) : 0;
     struct wx_batch *batch = get(pool, ALIGN64(sizeof *batch) + rec + keys + hash);
     char *at = (char *)batch + ALIGN64(sizeof *batch);
     batch->shape = shape;
@@ -163,17 +163,22 @@ struct wx_batch *wx_batch_ref(struct wx_batch *batch)
     return batch;
 }
 
-void wx_batch_hash(struct wx_batch *batch)
+void wx_batch_hashes(const struct wx_batch *batch, uint64_t *hash)
 {
     if (batch->shape->key->kind == WAX_STR) {
         const wax_str *keys = batch->keys;
         for (uint32_t i = 0; i < batch->n; i++)
-            batch->hash[i] = wx_hash_str(keys[i]);
+            hash[i] = wx_hash_str(keys[i]);
     } else {
         const int64_t *keys = batch->keys;
         for (uint32_t i = 0; i < batch->n; i++)
-            batch->hash[i] = wx_hash_i64(keys[i]);
+            hash[i] = wx_hash_i64(keys[i]);
     }
+}
+
+void wx_batch_hash(struct wx_batch *batch)
+{
+    wx_batch_hashes(batch, batch->hash);
     batch->hashed = true;
 }
 

@@ -28,6 +28,7 @@ struct wx_shape {
     const wax_type *type;
     const wax_type *key;
     bool ones; /* `type` is int64_t and batches have no record column: see wx_batch.rec */
+    bool lean; /* batches have no hash column: whoever needs hashes computes them */
 };
 
 struct wx_waker;
@@ -98,6 +99,8 @@ void wx_batch_put(struct wx_pool *pool, struct wx_batch *batch);
 
 /* Fills the hash column from the keys. */
 void wx_batch_hash(struct wx_batch *batch);
+/* The hashes of the keys, to `hash`. */
+void wx_batch_hashes(const struct wx_batch *batch, uint64_t *hash);
 
 /* `size` bytes that live with `batch`; 16-byte aligned. `pool` is the calling worker's own. */
 void *wx_batch_alloc(struct wx_pool *pool, struct wx_batch *batch, size_t size);

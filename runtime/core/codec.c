@@ -380,7 +380,7 @@ struct wx_batch *wx_batch_decode(struct wx_pool *pool, const struct wx_shape *sh
         in.batch->entered = header.entered;
         in.batch->watermark = header.watermark;
         if (decode_columns(&in)) {
-            if (shape->key)
+            if (in.batch->hash)
                 wx_batch_hash(in.batch);
             return in.batch;
         }

@@ -28,6 +28,7 @@ struct wx_step_own {
     uint64_t bypass; /* COMBINE: records still to let through */
     uint32_t rounds; /* COMBINE: fills to let through the next time that it does not pay */
     void *state[WX_BLOCK_RECORDS];
+    uint64_t hash[WX_BLOCK_RECORDS]; /* of a batch that came without */
     uint32_t fresh[WX_BLOCK_RECORDS];
     uint8_t is_fresh[WX_BLOCK_RECORDS];
 };
@@ -92,15 +93,19 @@ static bool fold(struct wx_step *step, struct wx_batch *in)
     struct wx_step_own *own = step->own;
     const wax_op *op = step->node->step->op;
     enum wx_fold how = step->node->fold;
+    const uint64_t *hash = in->hash;
+    if (!hash) {
+        wx_batch_hashes(in, own->hash);
+        hash = own->hash;
+    }
     if (how == WX_FOLD_COUNT || how == WX_FOLD_SUM) {
         /* A batch without records is one of ones; what is counted has records, but each counts as
          * one. */
         const void *add = how == WX_FOLD_SUM ? in->rec : NULL;
-        wx_table_add(&own->table, in->n, in->keys, in->hash, add);
+        wx_table_add(&own->table, in->n, in->keys, hash, add);
         return true;
     }
-    uint32_t fresh =
-        wx_table_upsert(&own->table, in->n, in->keys, in->hash, own->state, own->fresh);
+    uint32_t fresh = wx_table_upsert(&own->table, in->n, in->keys, hash, own->state, own->fresh);
     switch (how) {
     case WX_FOLD_REDUCE:
         memset(own->is_fresh, 0, in->n);

@@ -338,7 +338,7 @@ static bool pass_run(struct wx_step *step, struct wx_batch *in)
 
 static bool receive_run(struct wx_step *step, struct wx_batch *in)
 {
-    if (in->keys && !in->hashed)
+    if (in->hash && !in->hashed)
         wx_batch_hash(in);
     return pass_run(step, in);
 }

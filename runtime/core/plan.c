@@ -77,6 +77,8 @@ static struct origin exchange(struct planner *p, struct origin from,
     struct wx_shape shape = plan->node[from.node].out[from.port].shape;
     struct wx_node *send = add_node(p, WX_NODE_SEND, step);
     connect(p, from, send);
+    /* A FINAL follows and computes the hashes of numbers again: cheaper than to move them. */
+    send->in.lean = send->in_ones.lean = route == WX_ROUTE_KEY && shape.key->kind == WAX_I64;
     send->route = route;
     send->target = target;
     send->edge = plan->edges;

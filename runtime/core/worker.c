@@ -261,6 +261,8 @@ static bool stopped(struct wx_worker *worker)
         uint32_t state = atomic_load_explicit(&worker->status->state, memory_order_relaxed);
         if (state == WX_WORKER_RUNNING)
             atomic_store_explicit(&worker->status->state, WX_WORKER_STOPPED, memory_order_release);
+        else
+            commit(worker); /* after a drain: the last epoch may have become complete just now */
         return true;
     }
     if (stop == WX_STOP_DRAIN && !worker->draining) {
