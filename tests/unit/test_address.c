@@ -53,7 +53,8 @@ Test(address, cuts_host_and_port)
     } wanted[] = {{"one", 1}, {"::1", 65535}, {"n-7", 99}, {"n-8", 99}};
     cr_assert_eq(list.n, sizeof wanted / sizeof wanted[0]);
     for (uint32_t i = 0; i < list.n; i++) {
-        cr_expect_str_eq(list.entry[i].host, wanted[i].host, "entry %u: '%s'", i, list.entry[i].host);
+        cr_expect_str_eq(list.entry[i].host, wanted[i].host, "entry %u: '%s'", i,
+                         list.entry[i].host);
         cr_expect_eq(list.entry[i].port, wanted[i].port, "entry %u: %u", i, list.entry[i].port);
     }
     wx_addresses_fini(&list);
@@ -67,7 +68,8 @@ static void refused(const char *text, const char *said)
     struct wx_error err = {0};
     cr_expect_eq(wx_addresses_parse(&list, text, &err), -1, "'%.60s' was taken", text);
     cr_expect_eq(err.exit_code, WX_EXIT_USAGE, "'%.60s'", text);
-    cr_expect(strstr(err.text, said) != NULL, "'%.60s': '%s' does not say '%s'", text, err.text, said);
+    cr_expect(strstr(err.text, said) != NULL, "'%.60s': '%s' does not say '%s'", text, err.text,
+              said);
     cr_expect_eq(list.n, 0);
     cr_expect_null(list.entry);
     wx_addresses_fini(&list);
@@ -167,7 +169,8 @@ Test(address, reads_process_ids)
         {"002", 3, 0, 2, ""},
         {"simple-2", 3, 0, 2, ""},
         {"my-own-simple-10", 11, 0, 10, ""},
-        {"2", 2, -1, 0, "process id '2' (-i) is not in the address list: its 2 addresses are for processes 0 to 1"},
+        {"2", 2, -1, 0,
+         "process id '2' (-i) is not in the address list: its 2 addresses are for processes 0 to 1"},
         {"1", 1, -1, 0, "its 1 address is for process 0"},
         {"simple-3", 2, -1, 0, "process id 'simple-3' (-i) is not in the address list"},
         {"", 2, -1, 0, "is not a number"},

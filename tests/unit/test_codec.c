@@ -233,7 +233,7 @@ Test(codec, keeps_random_batches)
         struct maker maker = {.seed = (uint64_t)i * 7919 + 1};
         struct wx_shape shape = {.type = make_type(&maker, 0), .key = keys[i % 3]};
         if (i % 50 == 1)
-            shape = (struct wx_shape){&wax_type_int64_t, keys[i % 3], true};
+            shape = (struct wx_shape){.type = &wax_type_int64_t, .key = keys[i % 3], .ones = true};
         struct wx_error err = {0};
         cr_assert_eq(wx_type_check(shape.type, &err), 0, "case %d: %s", i, err.text);
         struct wx_batch *batch = make_batch(&maker, pool, &shape, pick(&maker, 12));
@@ -257,12 +257,12 @@ Test(codec, keeps_random_batches)
 Test(codec, keeps_full_batches)
 {
     static const struct wx_shape shapes[] = {
-        {&wax_type_wax_str, NULL, false},
-        {&wax_type_int64_t, &wax_type_wax_str, true},
-        {&wax_type_int64_t, &wax_type_int64_t, false},
-        {&wax_type_wax_str, &wax_type_wax_str, false},
-        {&wax_type_wax_failure, NULL, false},
-        {&wax_type_wax_list_wax_str, NULL, false},
+        {.type = &wax_type_wax_str, .key = NULL, .ones = false},
+        {.type = &wax_type_int64_t, .key = &wax_type_wax_str, .ones = true},
+        {.type = &wax_type_int64_t, .key = &wax_type_int64_t, .ones = false},
+        {.type = &wax_type_wax_str, .key = &wax_type_wax_str, .ones = false},
+        {.type = &wax_type_wax_failure, .key = NULL, .ones = false},
+        {.type = &wax_type_wax_list_wax_str, .key = NULL, .ones = false},
     };
     struct wx_pool *pool = wx_pool_create();
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
@@ -325,10 +325,14 @@ Test(codec, survives_damage)
 /* Encodings made by hand: a header, then these words. */
 Test(codec, refuses_what_is_not_a_batch)
 {
-    static const struct wx_shape strings = {&wax_type_wax_str, NULL, false},
-                                 numbers = {&wax_type_int64_t, NULL, false},
-                                 ones = {&wax_type_int64_t, &wax_type_int64_t, true},
-                                 lists = {&wax_type_wax_list_int64_t, NULL, false};
+    static const struct wx_shape strings = {.type = &wax_type_wax_str, .key = NULL, .ones = false},
+                                 numbers = {.type = &wax_type_int64_t, .key = NULL, .ones = false},
+                                 ones = {.type = &wax_type_int64_t,
+                                         .key = &wax_type_int64_t,
+                                         .ones = true},
+                                 lists = {.type = &wax_type_wax_list_int64_t,
+                                          .key = NULL,
+                                          .ones = false};
     static const struct {
         const struct wx_shape *shape;
         uint32_t flags, n, words;
@@ -382,7 +386,7 @@ Test(codec, bounds_the_memory_of_lists)
     static const wax_type rec = {"rec", WAX_RECORD_KIND, 16 + (1u << 16), 8, 2, fields, NULL};
     static const wax_type opt = {"opt", WAX_OPT, 24 + (1u << 16), 8, 0, NULL, &rec};
     static const wax_type list = {"list", WAX_LIST, 16, 8, 0, NULL, &opt};
-    static const struct wx_shape shape = {&list, NULL, false};
+    static const struct wx_shape shape = {.type = &list};
     struct wx_error err = {0};
     cr_assert_eq(wx_type_check(&list, &err), 0, "%s", err.text);
     enum { N = 4096 };
@@ -397,9 +401,10 @@ Test(codec, bounds_the_memory_of_lists)
 
 Test(codec, says_when_the_buffer_is_full)
 {
-    static const struct wx_shape shapes[] = {{&wax_type_wax_failure, &wax_type_wax_str, false},
-                                             {&wax_type_wax_list_wax_str, NULL, false},
-                                             {&wax_type_wax_opt_wax_str, NULL, false}};
+    static const struct wx_shape shapes[] = {
+        {.type = &wax_type_wax_failure, .key = &wax_type_wax_str, .ones = false},
+        {.type = &wax_type_wax_list_wax_str, .key = NULL, .ones = false},
+        {.type = &wax_type_wax_opt_wax_str, .key = NULL, .ones = false}};
     struct wx_pool *pool = wx_pool_create();
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
         struct maker maker = {.seed = 5 + i};

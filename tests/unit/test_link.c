@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of a link: two ends over a pipe of bytes that takes and gives as much as a seeded generator says.
- * Whatever the pieces, the credit and the sizes of items: all batches arrive once, in order and unharmed,
- * nothing gets stuck, no more is on its way than the credit allows, and all memory comes back. Damaged bytes
- * break the link with a reason, or pass for other batches; they never do more.
+ * Tests of a link: two ends over a pipe of bytes that takes and gives as much as a seeded generator
+ * says. Whatever the pieces, the credit and the sizes of items: all batches arrive once, in order
+ * and unharmed, nothing gets stuck, no more is on its way than the credit allows, and all memory
+ * comes back. Damaged bytes break the link with a reason, or pass for other batches; they never do
+ * more.
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -31,7 +32,8 @@ static uint32_t below(uint32_t n)
     return (uint32_t)(draw() % n);
 }
 
-/* ---- a pipe ------------------------------------------------------------------------------------- */
+/* ---- a pipe -------------------------------------------------------------------------------------
+ */
 
 struct pipe_io {
     struct wx_link_io io; /* first */
@@ -69,7 +71,8 @@ static ssize_t write_pipe(struct wx_link_io *io, const void *from, size_t len)
     return (ssize_t)n;
 }
 
-/* ---- two ends ----------------------------------------------------------------------------------- */
+/* ---- two ends -----------------------------------------------------------------------------------
+ */
 
 static const struct wx_shape shapes[EDGES] = {
     {.type = &wax_type_int64_t},
@@ -82,9 +85,9 @@ struct end {
     struct wx_pool *pool;
     struct wx_link *link;
     struct {
-        uint64_t sent, got;     /* batches and markers */
-        uint64_t epoch;         /* the one that is open */
-        struct wx_batch *next;  /* refused so far */
+        uint64_t sent, got;        /* batches and markers */
+        uint64_t epoch;            /* the one that is open */
+        struct wx_batch *next;     /* refused so far */
         struct wx_batch *held[64]; /* taken and not yet released */
         uint32_t held_n;
     } edge[EDGES];
@@ -127,7 +130,8 @@ static void close_pair(struct pair *p)
                 wx_batch_put(end->pool, end->edge[e].held[h]);
         }
         wx_link_destroy(end->link);
-        cr_assert_eq(wx_pool_used(end->pool), 0, "%zu bytes of batches were lost", wx_pool_used(end->pool));
+        cr_assert_eq(wx_pool_used(end->pool), 0, "%zu bytes of batches were lost",
+                     wx_pool_used(end->pool));
         wx_pool_destroy(end->pool);
         wx_buf_free(&p->wire[i]);
     }
@@ -151,7 +155,8 @@ static bool is_marker(uint64_t n, uint32_t edge)
     return mixed(n, edge + 100) % 17 == 0;
 }
 
-static wax_str text_of(struct wx_pool *pool, struct wx_batch *batch, uint64_t n, uint32_t i, uint32_t most)
+static wax_str text_of(struct wx_pool *pool, struct wx_batch *batch, uint64_t n, uint32_t i,
+                       uint32_t most)
 {
     uint32_t len = (uint32_t)(mixed(n, i + 1000) % (most / batch->cap + 1));
     if (mixed(n, 7) % 50 == 0 && i == 0)
@@ -199,7 +204,8 @@ static bool same(const struct wx_batch *got, const struct wx_batch *copy, uint32
         return false;
     if (got->marker)
         return true;
-    if (got->entered != copy->entered || got->watermark != copy->watermark || got->idle != copy->idle)
+    if (got->entered != copy->entered || got->watermark != copy->watermark ||
+        got->idle != copy->idle)
         return false;
     for (uint32_t i = 0; i < got->n; i++) {
         const int64_t *numbers = (const void *)got->rec, *wanted = (const void *)copy->rec;
@@ -216,7 +222,8 @@ static bool same(const struct wx_batch *got, const struct wx_batch *copy, uint32
     return true;
 }
 
-/* ---- traffic ------------------------------------------------------------------------------------ */
+/* ---- traffic ------------------------------------------------------------------------------------
+ */
 
 static void offer_some(struct pair *p, uint32_t i, uint64_t total)
 {
@@ -295,7 +302,8 @@ static void run_traffic(const struct traffic *t)
                   (unsigned long long)t->credit);
         offer_some(p, i, t->batches);
         int rc = wx_link_pump(p->end[i].link, true, below(3) == 0);
-        cr_assert_geq(rc, 0, "seed %llu: %s", (unsigned long long)t->seed, wx_link_error(p->end[i].link));
+        cr_assert_geq(rc, 0, "seed %llu: %s", (unsigned long long)t->seed,
+                      wx_link_error(p->end[i].link));
         take_some(p, i, &shadow[i], t->lazy);
     }
     uint64_t bytes, records;
@@ -325,13 +333,19 @@ Test(link, delivers_everything_in_order_whatever_the_pieces)
         run_traffic(&cases[i]);
     for (uint64_t seed = 100; seed < 140; seed++) {
         random_state = seed;
-        struct traffic t = {seed, WX_CREDIT_MIN << below(10), 1 + below(200000), 20 + below(200000), below(8),
-                            below(10), 60};
+        struct traffic t = {seed,
+                            WX_CREDIT_MIN << below(10),
+                            1 + below(200000),
+                            20 + below(200000),
+                            below(8),
+                            below(10),
+                            60};
         run_traffic(&t);
     }
 }
 
-/* ---- credit ------------------------------------------------------------------------------------- */
+/* ---- credit -------------------------------------------------------------------------------------
+ */
 
 /* Everything that was written reaches the other side. */
 static void settle(struct pair *p)
@@ -347,7 +361,8 @@ Test(link, holds_no_more_than_the_credit_of_a_channel)
     static const uint64_t credits[] = {WX_CREDIT_MIN, 4096, 65536, 512 << 10};
     for (size_t c = 0; c < sizeof credits / sizeof credits[0]; c++) {
         for (uint32_t edge = 0; edge < EDGES; edge++) {
-            struct pair pair = {.credit = credits[c], .item_max = 1 << 20, .item = 2000}, *p = &pair;
+            struct pair pair = {.credit = credits[c], .item_max = 1 << 20, .item = 2000},
+                        *p = &pair;
             random_state = c;
             open_pair(p, 1 << 20, 0);
             struct wx_outlet *outlet = wx_link_outlet(p->end[0].link, edge);
@@ -380,7 +395,8 @@ Test(link, holds_no_more_than_the_credit_of_a_channel)
     }
 }
 
-/* When the receiver is empty an item of any size is taken, though some credit was not announced yet. */
+/* When the receiver is empty an item of any size is taken, though some credit was not announced
+ * yet. */
 Test(link, takes_an_item_of_any_size_when_the_channel_is_empty)
 {
     struct pair pair = {.credit = 64 << 10, .item_max = 16 << 20, .item = 200}, *p = &pair;
@@ -408,7 +424,8 @@ Test(link, takes_an_item_of_any_size_when_the_channel_is_empty)
     close_pair(p);
 }
 
-/* ---- harm --------------------------------------------------------------------------------------- */
+/* ---- harm ---------------------------------------------------------------------------------------
+ */
 
 /* Bytes that an honest end would send, recorded. */
 static void record(struct wx_buf *bytes, uint64_t seed, struct pair *p)
@@ -450,7 +467,8 @@ Test(link, survives_damaged_bytes)
         struct wx_buf bytes;
         record(&bytes, seed, &pair);
         for (uint32_t n = 1 + below(3); n > 0; n--)
-            bytes.data[below(2) ? below(200) % bytes.len : below((uint32_t)bytes.len)] ^= (char)(1u << below(8));
+            bytes.data[below(2) ? below(200) % bytes.len : below((uint32_t)bytes.len)] ^=
+                (char)(1u << below(8));
         size_t len = below(3) ? bytes.len : below((uint32_t)bytes.len);
         pair = (struct pair){.credit = 64 << 10, .item_max = 1 << 20, .item = 100000};
         open_pair(&pair, 1 << 20, 0);
@@ -490,19 +508,39 @@ Test(link, says_why_it_broke)
         {{{.len = 8, .kind = DATA, .epoch = 0}}, 1, "epoch that was closed"},
         {{{.len = 8, .kind = DATA, .epoch = WX_EPOCH_END}}, 1, "epoch that was closed"},
         {{{.kind = MARKER, .epoch = 2}}, 1, "marker that does not follow"},
-        {{{.kind = MARKER, .epoch = 1}, {.kind = MARKER, .epoch = 1}}, 2, "marker that does not follow"},
-        {{{.kind = MARKER, .epoch = 1}, {.len = 8, .kind = DATA, .epoch = 1}}, 2, "epoch that was closed"},
-        {{{.kind = MARKER, .epoch = WX_EPOCH_END}, {.kind = MARKER, .epoch = WX_EPOCH_END}}, 2, "marker that does not follow"},
+        {{{.kind = MARKER, .epoch = 1}, {.kind = MARKER, .epoch = 1}},
+         2,
+         "marker that does not follow"},
+        {{{.kind = MARKER, .epoch = 1}, {.len = 8, .kind = DATA, .epoch = 1}},
+         2,
+         "epoch that was closed"},
+        {{{.kind = MARKER, .epoch = WX_EPOCH_END}, {.kind = MARKER, .epoch = WX_EPOCH_END}},
+         2,
+         "marker that does not follow"},
         {{{.len = 1, .kind = MARKER, .epoch = 1}}, 1, "marker that does not follow"},
         {{{.kind = CREDIT, .epoch = 1}}, 1, "credit that it did not have"},
         {{{.len = 4, .kind = CREDIT}}, 1, "credit that it did not have"},
         {{{.len = 8, .kind = DATA, .rest = 8, .epoch = 1}}, 1, "fragments that do not fit"},
         {{{.len = 8, .kind = FRAGMENT, .rest = 0, .epoch = 1}}, 1, "fragments that do not fit"},
-        {{{.len = 8, .kind = FRAGMENT, .rest = 8, .epoch = 1}, {.len = 9, .kind = DATA, .epoch = 1}}, 2, "fragments that do not fit"},
-        {{{.len = 8, .kind = FRAGMENT, .rest = 8, .epoch = 1}, {.kind = MARKER, .epoch = 1}}, 2, "marker that does not follow"},
-        {{{.len = 8, .kind = FRAGMENT, .rest = 8, .epoch = 1}, {.len = 0, .kind = FRAGMENT, .rest = 8, .epoch = 1}}, 2, "fragments that do not fit"},
-        {{{.len = 8, .kind = FRAGMENT, .rest = 1 << 20, .epoch = 1}}, 1, "larger than any that may be sent"},
-        {{{.len = 8, .kind = FRAGMENT, .rest = 30000, .epoch = 1}, {.edge = 1, .kind = MARKER, .epoch = 1}, {.edge = 2, .kind = MARKER, .epoch = 3}}, 3, "marker that does not follow"},
+        {{{.len = 8, .kind = FRAGMENT, .rest = 8, .epoch = 1},
+          {.len = 9, .kind = DATA, .epoch = 1}},
+         2,
+         "fragments that do not fit"},
+        {{{.len = 8, .kind = FRAGMENT, .rest = 8, .epoch = 1}, {.kind = MARKER, .epoch = 1}},
+         2,
+         "marker that does not follow"},
+        {{{.len = 8, .kind = FRAGMENT, .rest = 8, .epoch = 1},
+          {.len = 0, .kind = FRAGMENT, .rest = 8, .epoch = 1}},
+         2,
+         "fragments that do not fit"},
+        {{{.len = 8, .kind = FRAGMENT, .rest = 1 << 20, .epoch = 1}},
+         1,
+         "larger than any that may be sent"},
+        {{{.len = 8, .kind = FRAGMENT, .rest = 30000, .epoch = 1},
+          {.edge = 1, .kind = MARKER, .epoch = 1},
+          {.edge = 2, .kind = MARKER, .epoch = 3}},
+         3,
+         "marker that does not follow"},
     };
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
         struct pair pair = {.credit = 64 << 10, .item_max = 1 << 20};
@@ -516,7 +554,8 @@ Test(link, says_why_it_broke)
         }
         feed(&pair, "", 0);
         const char *said = wx_link_error(pair.end[1].link);
-        cr_expect(strstr(said, cases[c].said), "case %zu: it says '%s' instead of '%s'", c, said, cases[c].said);
+        cr_expect(strstr(said, cases[c].said), "case %zu: it says '%s' instead of '%s'", c, said,
+                  cases[c].said);
         close_pair(&pair);
     }
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of the session: whole clusters in one process, over wires that deliver bytes late, in pieces or not at
- * all, with a clock of their own and everything drawn from a seed. The same seed gives the same run, so a
- * failing one can be repeated with it alone.
+ * Tests of the session: whole clusters in one process, over wires that deliver bytes late, in
+ * pieces or not at all, with a clock of their own and everything drawn from a seed. The same seed
+ * gives the same run, so a failing one can be repeated with it alone.
  *
- * After every step it is checked that nothing is called complete that some worker has not passed, that all
- * who start one generation start the same membership, and that nothing is done after the end.
+ * After every step it is checked that nothing is called complete that some worker has not passed,
+ * that all who start one generation start the same membership, and that nothing is done after the
+ * end.
  */
 #include <criterion/criterion.h>
 #include <signal.h>
@@ -22,7 +23,8 @@
 #define CONNS_MAX 128u
 #define LOG_MAX   8000u
 
-/* ---- randomness --------------------------------------------------------------------------------- */
+/* ---- randomness ---------------------------------------------------------------------------------
+ */
 
 static uint64_t random_state;
 
@@ -39,7 +41,8 @@ static uint32_t below(uint32_t n)
     return (uint32_t)(draw() % n);
 }
 
-/* ---- the world ---------------------------------------------------------------------------------- */
+/* ---- the world ----------------------------------------------------------------------------------
+ */
 
 /* One worker, as far as the session can see it. */
 struct worker {
@@ -53,7 +56,7 @@ struct node {
     struct wx_session_host host; /* first */
     bool used, over;
     struct wx_session_config config;
-    struct wx_session *session; /* NULL: killed */
+    struct wx_session *session;  /* NULL: killed */
     uint32_t wire_of[CONNS_MAX]; /* 2 * wire + side, or UINT32_MAX */
     wax_time dial_at[NODES_MAX];
     wax_time frozen_until;
@@ -71,8 +74,8 @@ struct node {
 struct wire {
     bool used;
     uint32_t node[2], number[2];
-    bool open[2];  /* this side has not closed */
-    bool ends[2];  /* the other side has: this one is told after the last byte */
+    bool open[2]; /* this side has not closed */
+    bool ends[2]; /* the other side has: this one is told after the last byte */
     bool greeted[2];
     struct wx_buf to[2]; /* bytes on their way to this side */
     wax_time ready[2];   /* not delivered before */
@@ -80,11 +83,11 @@ struct wire {
 
 static struct world {
     wax_time now;
-    uint32_t nodes; /* ids in the address list */
+    uint32_t nodes;                  /* ids in the address list */
     struct node node[NODES_MAX * 2]; /* [id], and then those that should not be there */
     struct wire wire[WIRES_MAX];
-    uint32_t cut;      /* chance in 1000 a step that some wire of a joining cluster breaks */
-    uint32_t version;  /* spoken by node 1 in its greeting; 0: the right one */
+    uint32_t cut;       /* chance in 1000 a step that some wire of a joining cluster breaks */
+    uint32_t version;   /* spoken by node 1 in its greeting; 0: the right one */
     wax_time end_input; /* workers come to the end of their input after this */
     uint64_t seed;
 } world;
@@ -93,7 +96,7 @@ static const char *const addresses[] = {"a:1", "b:2", "c:3", "d:4", "e:5", "f:6"
 static const char *const params[] = {"n=7", "path=x"};
 
 #define CHECK(cond, ...) cr_assert(cond, "seed %llu: " __VA_ARGS__)
-#define SEED (unsigned long long)world.seed
+#define SEED             (unsigned long long)world.seed
 
 static struct node *node_of(struct wx_session_host *host)
 {
@@ -165,7 +168,8 @@ static void on_start(struct wx_session_host *host, uint64_t generation, uint64_t
 static void on_close_below(struct wx_session_host *host, uint64_t epoch)
 {
     struct node *node = node_of(host);
-    CHECK(epoch > node->close_below, "epoch %llu was closed before", SEED, (unsigned long long)epoch);
+    CHECK(epoch > node->close_below, "epoch %llu was closed before", SEED,
+          (unsigned long long)epoch);
     node->close_below = epoch;
 }
 
@@ -175,8 +179,8 @@ static void on_committed(struct wx_session_host *host, uint64_t epoch)
     for (uint32_t i = 0; i < world.nodes; i++)
         for (uint32_t w = 0; w < node->config.workers && world.node[i].session; w++)
             CHECK(world.node[i].worker[w].status.passed >= epoch,
-                  "epoch %llu is called complete but worker %u of process %u has passed only %llu", SEED,
-                  (unsigned long long)epoch, w, i,
+                  "epoch %llu is called complete but worker %u of process %u has passed only %llu",
+                  SEED, (unsigned long long)epoch, w, i,
                   (unsigned long long)world.node[i].worker[w].status.passed);
     node->committed = epoch;
 }
@@ -271,7 +275,8 @@ static void begin_all(void)
         begin(&world.node[i]);
 }
 
-/* ---- what happens in it ------------------------------------------------------------------------- */
+/* ---- what happens in it -------------------------------------------------------------------------
+ */
 
 static uint32_t free_number(const struct node *node)
 {
@@ -325,7 +330,8 @@ static void dial(uint32_t at)
 {
     struct node *node = &world.node[at];
     for (uint32_t peer = 0; peer < node->config.self; peer++) {
-        if (world.now < node->dial_at[peer] || !wx_session_wants(node->session, peer) || calling(at, peer))
+        if (world.now < node->dial_at[peer] || !wx_session_wants(node->session, peer) ||
+            calling(at, peer))
             continue;
         node->dial_at[peer] = world.now + 10000 + below(500000);
         struct node *other = &world.node[peer];
@@ -354,8 +360,9 @@ static void deliver(struct wire *wire, uint32_t side)
         struct wx_error err;
         size_t used;
         uint32_t number = wire->number[side];
-        int rc = wx_message_read(in->data + at, visible - at, wire->greeted[side],
-                                 wx_session_message_max(node->session, number), &message, &used, &err);
+        int rc =
+            wx_message_read(in->data + at, visible - at, wire->greeted[side],
+                            wx_session_message_max(node->session, number), &message, &used, &err);
         CHECK(rc >= 0, "our own bytes make no sense: %s", SEED, err.text);
         if (rc == 0)
             break;
@@ -382,16 +389,20 @@ static bool all_ended(void)
     return true;
 }
 
-/* A worker closes epochs, passes them, comes to its end; the markers it waits for are those of all others. */
+/* A worker closes epochs, passes them, comes to its end; the markers it waits for are those of all
+ * others. */
 static void run_worker(struct node *node, struct worker *worker)
 {
     struct wx_message_worker *status = &worker->status;
     status->turns++;
     if (node->stop == WX_STOP_DRAIN && !worker->draining) {
         worker->draining = true; /* it closes the epoch it is in */
-        node->close_below = node->close_below > worker->open + 1 ? node->close_below : worker->open + 1;
-    } else if (below(40) == 0 && worker->open < node->committed + 3 && !worker->ended && !node->stop) {
-        node->close_below = node->close_below > worker->open + 1 ? node->close_below : worker->open + 1;
+        node->close_below =
+            node->close_below > worker->open + 1 ? node->close_below : worker->open + 1;
+    } else if (below(40) == 0 && worker->open < node->committed + 3 && !worker->ended &&
+               !node->stop) {
+        node->close_below =
+            node->close_below > worker->open + 1 ? node->close_below : worker->open + 1;
     }
     if (node->close_below > worker->open)
         worker->open = node->close_below;
@@ -408,8 +419,8 @@ static void run_worker(struct node *node, struct worker *worker)
     if (all_ended() && below(5) == 0) {
         status->passed = WX_EPOCH_END;
         status->state = WX_WORKER_FINISHED;
-    } else if (node->stop && status->passed + 1 >= worker->open && worker->open == node->close_below &&
-               status->passed != WX_EPOCH_END) {
+    } else if (node->stop && status->passed + 1 >= worker->open &&
+               worker->open == node->close_below && status->passed != WX_EPOCH_END) {
         status->state = WX_WORKER_STOPPED;
     }
 }
@@ -500,7 +511,8 @@ static void run_to_the_end(wax_duration most)
     while (!all_over()) {
         step();
         for (uint32_t i = 0; i < 2 * NODES_MAX && world.now > end; i++)
-            CHECK(!world.node[i].session || world.node[i].over, "process %u hangs%s; it has said: %s", SEED, i,
+            CHECK(!world.node[i].session || world.node[i].over,
+                  "process %u hangs%s; it has said: %s", SEED, i,
                   world.node[i].started ? " in its run" : "", world.node[i].log);
     }
 }
@@ -541,12 +553,15 @@ static void until_started(uint32_t n)
 static void expect(uint32_t at, int exit_code, const char *said)
 {
     struct node *node = &world.node[at];
-    CHECK(node->over && node->exit_code == exit_code, "process %u has %d instead of %d; it said: %s", SEED, at,
-          node->exit_code, exit_code, node->log);
-    CHECK(strstr(node->log, said), "process %u has not said '%s' but: %s", SEED, at, said, node->log);
+    CHECK(node->over && node->exit_code == exit_code,
+          "process %u has %d instead of %d; it said: %s", SEED, at, node->exit_code, exit_code,
+          node->log);
+    CHECK(strstr(node->log, said), "process %u has not said '%s' but: %s", SEED, at, said,
+          node->log);
 }
 
-/* ---- good runs ---------------------------------------------------------------------------------- */
+/* ---- good runs ----------------------------------------------------------------------------------
+ */
 
 Test(session, starts_runs_and_ends)
 {
@@ -563,8 +578,8 @@ Test(session, starts_runs_and_ends)
 }
 
 /*
- * Connections break, processes come late, die and come again, until all are there. A loss between the
- * promises and START may end the session, but then for all.
+ * Connections break, processes come late, die and come again, until all are there. A loss between
+ * the promises and START may end the session, but then for all.
  */
 Test(session, starts_through_all_kinds_of_trouble)
 {
@@ -602,8 +617,9 @@ Test(session, says_who_is_waited_for_once)
     begin(start_node(1, 1));
     run_for(wax_seconds(30));
     const char *log = world.node[1].log;
-    cr_expect_str_eq(log, "waiting for process 0 at 'a:1': Connection refused\n"
-                          "waiting for process 2 at 'c:3': it has not called yet\n",
+    cr_expect_str_eq(log,
+                     "waiting for process 0 at 'a:1': Connection refused\n"
+                     "waiting for process 2 at 'c:3': it has not called yet\n",
                      "%s", log);
     begin(start_node(0, 0));
     begin(start_node(2, 2));
@@ -614,32 +630,57 @@ Test(session, says_who_is_waited_for_once)
     cr_expect(strstr(log, "all 3 processes are there\n"), "%s", log);
 }
 
-/* ---- who does not fit --------------------------------------------------------------------------- */
+/* ---- who does not fit ---------------------------------------------------------------------------
+ */
 
-static void other_workers(struct wx_session_config *config) { config->workers = 1; }
-static void other_list(struct wx_session_config *config) { config->address_list = "a:1;b:2"; }
-static void other_flow(struct wx_session_config *config) { config->flow = "complex"; }
-static void other_plan(struct wx_session_config *config) { config->plan_hash = 43; }
-static void other_code(struct wx_session_config *config) { config->module_hash = "def"; }
+static void other_workers(struct wx_session_config *config)
+{
+    config->workers = 1;
+}
+static void other_list(struct wx_session_config *config)
+{
+    config->address_list = "a:1;b:2";
+}
+static void other_flow(struct wx_session_config *config)
+{
+    config->flow = "complex";
+}
+static void other_plan(struct wx_session_config *config)
+{
+    config->plan_hash = 43;
+}
+static void other_code(struct wx_session_config *config)
+{
+    config->module_hash = "def";
+}
 static void other_secret(struct wx_session_config *config)
 {
     config->secret = "battery";
     config->secret_len = 7;
 }
-static void no_secret(struct wx_session_config *config) { config->secret_len = 0; }
+static void no_secret(struct wx_session_config *config)
+{
+    config->secret_len = 0;
+}
 static void other_param(struct wx_session_config *config)
 {
     static const char *const other[] = {"n=8", "path=x"};
     config->params = other;
 }
-static void one_param_less(struct wx_session_config *config) { config->param_count = 1; }
+static void one_param_less(struct wx_session_config *config)
+{
+    config->param_count = 1;
+}
 static void another_param(struct wx_session_config *config)
 {
     static const char *const other[] = {"n=7", "new=1", "path=x"};
     config->params = other;
     config->param_count = 3;
 }
-static void nothing_else(struct wx_session_config *config) { (void)config; }
+static void nothing_else(struct wx_session_config *config)
+{
+    (void)config;
+}
 
 static const struct mismatch {
     void (*change)(struct wx_session_config *config); /* of process 1 */
@@ -647,15 +688,19 @@ static const struct mismatch {
     uint32_t version;
     const char *said0, *said1;
 } mismatches[] = {
-    {other_workers, false, 0, "process 1 at 'b:2' has 1 workers and this process 2: give all processes the same -w",
+    {other_workers, false, 0,
+     "process 1 at 'b:2' has 1 workers and this process 2: give all processes the same -w",
      "process 0 at 'a:1' has 2 workers and this process 1"},
-    {other_list, false, 0, "process 1 at 'b:2' has the address list 'a:1;b:2' and this process 'a:1;b:2;c:3'",
+    {other_list, false, 0,
+     "process 1 at 'b:2' has the address list 'a:1;b:2' and this process 'a:1;b:2;c:3'",
      "process 0 at 'a:1' has the address list 'a:1;b:2;c:3' and this process 'a:1;b:2'"},
     {other_flow, false, 0, "process 1 at 'b:2' runs dataflow 'complex' and this process 'simple'",
      "process 0 at 'a:1' runs dataflow 'simple' and this process 'complex'"},
-    {other_plan, false, 0, "with other steps or types (000000000000002b) than this process (000000000000002a)",
+    {other_plan, false, 0,
+     "with other steps or types (000000000000002b) than this process (000000000000002a)",
      "(000000000000002a) than this process (000000000000002b)"},
-    {other_code, false, 0, "process 1 at 'b:2' runs other code for dataflow 'simple' (def) than this process (abc)",
+    {other_code, false, 0,
+     "process 1 at 'b:2' runs other code for dataflow 'simple' (def) than this process (abc)",
      "(abc) than this process (def)"},
     {other_param, false, 0, "process 1 at 'b:2' has '8' for parameter 'n' and this process '7'",
      "process 0 at 'a:1' has '7' for parameter 'n' and this process '8'"},
@@ -669,7 +714,8 @@ static const struct mismatch {
      "process 0 at 'a:1' runs without a secret and this process with one"},
     {no_secret, true, 0, "process 1 at 'b:2' runs without a secret and this process with one",
      "process 0 at 'a:1' runs with a secret and this process without one"},
-    {nothing_else, false, 9, "process 1 at 'b:2' speaks version 9 of the protocol and this process version 1", ""},
+    {nothing_else, false, 9,
+     "process 1 at 'b:2' speaks version 9 of the protocol and this process version 1", ""},
 };
 
 static void give_secret(struct node *node, const struct mismatch *m)
@@ -691,7 +737,8 @@ Test(session, both_sides_name_what_differs)
             begin(&world.node[seed % 2]);
             run_for(wax_millis(below(2000)));
             begin(&world.node[1 - seed % 2]);
-            if (m->version) { /* the other side sees our version, which is right: only it is refused */
+            if (m->version) { /* the other side sees our version, which is right: only it is refused
+                               */
                 run_for(wax_seconds(20));
                 expect(0, WX_EXIT_MISMATCH, m->said0);
                 continue;
@@ -703,7 +750,8 @@ Test(session, both_sides_name_what_differs)
     }
 }
 
-/* A third process, which fits, is told and does not wait for ever; one that comes to a running cluster leaves. */
+/* A third process, which fits, is told and does not wait for ever; one that comes to a running
+ * cluster leaves. */
 Test(session, a_mismatch_ends_the_joining_but_not_the_running)
 {
     for (uint64_t seed = 1; seed <= 100; seed++) {
@@ -789,7 +837,8 @@ Test(session, a_process_at_the_wrong_address_is_told)
         begin(start_node(NODES_MAX, 0)); /* it should be process 1: process 2 calls it there */
         connect_nodes(2, NODES_MAX, 1);
         run_for(wax_seconds(2));
-        expect(NODES_MAX, WX_EXIT_NETWORK, "process 0 answers at 'b:2', which is the address of process 1");
+        expect(NODES_MAX, WX_EXIT_NETWORK,
+               "process 0 answers at 'b:2', which is the address of process 1");
         CHECK(!world.node[2].over, "process 2 has stopped: %s", SEED, world.node[2].log);
         begin(start_node(NODES_MAX + 1, 0)); /* it calls its own address and finds process 0 */
         connect_nodes(NODES_MAX + 1, 0, 0);
@@ -804,7 +853,8 @@ Test(session, a_process_at_the_wrong_address_is_told)
     }
 }
 
-/* ---- ends --------------------------------------------------------------------------------------- */
+/* ---- ends ---------------------------------------------------------------------------------------
+ */
 
 Test(session, a_failure_stops_all_with_its_reason)
 {
@@ -845,7 +895,8 @@ Test(session, a_lost_process_is_named)
     }
 }
 
-/* Stopped for longer than the time-out, and continued: it must see by itself that it was given up. */
+/* Stopped for longer than the time-out, and continued: it must see by itself that it was given up.
+ */
 Test(session, who_slept_too_long_leaves)
 {
     for (uint64_t seed = 1; seed <= 100; seed++) {
@@ -866,7 +917,8 @@ Test(session, who_slept_too_long_leaves)
         }
         run_to_the_end(wax_seconds(30));
         for (uint32_t i = 0; i < 3; i++)
-            expect(i, WX_EXIT_PEER, i == who ? "this process was stopped for" : "nothing was heard from it");
+            expect(i, WX_EXIT_PEER,
+                   i == who ? "this process was stopped for" : "nothing was heard from it");
     }
 }
 
@@ -938,7 +990,8 @@ Test(session, the_second_signal_does_not_wait)
     }
 }
 
-/* A data connection breaks: the reason that follows counts, or, after a second, the break itself. */
+/* A data connection breaks: the reason that follows counts, or, after a second, the break itself.
+ */
 Test(session, a_broken_link_waits_for_its_reason)
 {
     new_world(1, 2);
