@@ -37,6 +37,7 @@ enum tag { TAG_EVENT, TAG_SIGNAL, TAG_HUB, TAG_CALL };
 /* A data connection that is being made. */
 struct data_call {
     int fd; /* -1: done */
+    uint32_t peer;
     struct wx_preface preface;
 };
 
@@ -163,10 +164,9 @@ static void accept_data(void *arg, const struct wx_preface *preface, int fd)
     start_if_ready(c);
 }
 
-static void fail_call(struct control *c, uint32_t to, int why)
+static void fail_call(struct control *c, uint32_t peer, int why)
 {
     char text[300];
-    uint32_t peer = to / workers_of(c);
     snprintf(text, sizeof text, "cannot connect the workers with process %u at '%s': %s", peer,
              c->process->addresses.entry[peer].text, strerror(why));
     wx_session_fail(c->session, c->now, WX_EXIT_PEER, text);
@@ -187,10 +187,11 @@ static void call_worker(struct control *c, uint32_t peer, uint32_t from, uint32_
         int why = errno;
         if (fd >= 0)
             close(fd);
-        fail_call(c, to, why);
+        fail_call(c, peer, why);
         return;
     }
     call->fd = fd;
+    call->peer = peer;
     call->preface = (struct wx_preface){c->generation, c->digest, from, to, {0}};
     wx_preface_prove(&call->preface, c->process->secret, c->process->secret_len);
     watch(c, fd, EPOLLOUT, TAG_CALL, c->calls++);
@@ -213,7 +214,7 @@ static void finish_call(struct control *c, struct data_call *call)
     if (error != 0 || c->over) {
         close(fd);
         if (!c->over)
-            fail_call(c, call->preface.to, error);
+            fail_call(c, call->peer, error);
         return;
     }
     attach(c, call->preface.from, call->preface.to, fd);
@@ -498,7 +499,6 @@ static void leave(struct control *c)
         return;
     if (!at_once)
         wx_log(WX_LOG_WARN, "leaving while a body is still running");
-    fflush(NULL);
     _exit(c->exit_code);
 }
 

@@ -20,8 +20,9 @@
 #include "base/alloc.h"
 #include "core/worker.h"
 
-#define STACK_BYTES (64u * 1024) /* a signal frame with AVX-512 registers takes about 4 KiB of it  \
-                                  */
+#define STACK_BYTES                                                                                \
+    (64u * 1024) /* a signal frame with AVX-512 registers takes about 4 KiB of it                  \
+                  */
 
 static const struct {
     int number;

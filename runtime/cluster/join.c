@@ -20,6 +20,7 @@
     wax_seconds(10) /* for the one who has the place, when there is no peer time-out */
 #define PATIENCE_MIN wax_seconds(2) /* for promises; doubles */
 #define PATIENCE_MAX wax_seconds(30)
+#define LIST_SHOWN   400u           /* bytes of an address list in a message */
 #define QUIET_START  wax_seconds(1) /* before it is said who is waited for */
 
 /* ---- refusals ----------------------------------------------------------------------------------
@@ -200,6 +201,11 @@ static bool same_text(wax_str a, wax_str b)
     return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
 }
 
+static wax_str cut(wax_str text, uint32_t most)
+{
+    return (wax_str){text.ptr, text.len < most ? text.len : most};
+}
+
 static bool their_param(const struct wx_message *message, wax_str wanted, wax_str *found)
 {
     for (size_t at = 0; wx_message_next_param(message, &at, found);)
@@ -213,6 +219,25 @@ static wax_str our_param(const struct wx_session *s, uint32_t i)
     return (wax_str){s->config.params[i], (uint32_t)strlen(s->config.params[i])};
 }
 
+static void say_param(char *text, size_t cap, const char *name, const wax_str *theirs,
+                      const wax_str *ours)
+{
+    char there[300] = "none", here[300] = "none";
+    uint32_t len = 0;
+    wax_str value;
+    if (theirs) {
+        value = cut(param_value(*theirs, &len), 200);
+        snprintf(there, sizeof there, "'" WAX_FMT "'", WAX_ARG(value));
+    }
+    if (ours) {
+        value = cut(param_value(*ours, &len), 200);
+        snprintf(here, sizeof here, "'" WAX_FMT "'", WAX_ARG(value));
+    }
+    wax_str param = cut((wax_str){(ours ? ours : theirs)->ptr, len}, 100);
+    snprintf(text, cap, "%s has %s for parameter '" WAX_FMT "' and this process %s", name, there,
+             WAX_ARG(param), here);
+}
+
 static bool params_differ(const struct wx_session *s, const struct wx_message *message,
                           const char *name, char *text, size_t cap)
 {
@@ -222,13 +247,7 @@ static bool params_differ(const struct wx_session *s, const struct wx_message *m
         bool there = their_param(message, ours, &theirs);
         if (there && same_text(ours, theirs))
             continue;
-        uint32_t len;
-        wax_str value = param_value(ours, &len);
-        if (there)
-            theirs = param_value(theirs, &(uint32_t){0});
-        snprintf(text, cap, "%s has %s%.*s%s for parameter '%.*s' and this process '%.*s'", name,
-                 there ? "'" : "", there ? (int)theirs.len : 4, there ? theirs.ptr : "none",
-                 there ? "'" : "", (int)len, ours.ptr, (int)value.len, value.ptr);
+        say_param(text, cap, name, there ? &theirs : NULL, &ours);
         return true;
     }
     for (size_t at = 0; wx_message_next_param(message, &at, &theirs);) {
@@ -237,13 +256,26 @@ static bool params_differ(const struct wx_session *s, const struct wx_message *m
             here = same_name(our_param(s, i), theirs);
         if (here)
             continue;
-        uint32_t len;
-        wax_str value = param_value(theirs, &len);
-        snprintf(text, cap, "%s has '%.*s' for parameter '%.*s' and this process none", name,
-                 (int)value.len, value.ptr, (int)len, theirs.ptr);
+        say_param(text, cap, name, &theirs, NULL);
         return true;
     }
     return false;
+}
+
+/* Long lists are shown from the first entry that differs. */
+static void say_lists(char *text, size_t cap, const char *name, wax_str theirs, wax_str ours)
+{
+    uint32_t from = 0;
+    for (uint32_t i = 0; i < theirs.len && i < ours.len && theirs.ptr[i] == ours.ptr[i]; i++)
+        if (theirs.ptr[i] == ';' && (theirs.len > LIST_SHOWN || ours.len > LIST_SHOWN))
+            from = i + 1;
+    wax_str there = cut((wax_str){theirs.ptr + from, theirs.len - from}, LIST_SHOWN);
+    wax_str here = cut((wax_str){ours.ptr + from, ours.len - from}, LIST_SHOWN);
+    const char *dots = from > 0 ? "..." : "";
+    snprintf(text, cap,
+             "%s has the address list '%s" WAX_FMT "' and this process '%s" WAX_FMT "': give all "
+             "processes the same -a",
+             name, dots, WAX_ARG(there), dots, WAX_ARG(here));
 }
 
 /* Says in `text` what differs between them and us. False: nothing does. */
@@ -255,33 +287,27 @@ static bool hello_differs(const struct wx_session *s, const struct wx_message *m
     char name[WX_WHY_MAX];
     wx_session_name(s, peer, name);
     if (!wax_str_is(hello->address_list, config->address_list))
-        snprintf(
-            text, cap,
-            "%s has the address list '%.*s' and this process '%.500s': give all processes the same -a",
-            name, (int)(hello->address_list.len < 500 ? hello->address_list.len : 500),
-            hello->address_list.ptr, config->address_list);
+        say_lists(text, cap, name, hello->address_list, wax_from_c(config->address_list));
     else if (!wax_str_is(hello->flow, config->flow))
-        snprintf(text, cap, "%s runs dataflow '%.*s' and this process '%.100s'", name,
-                 (int)(hello->flow.len < 100 ? hello->flow.len : 100), hello->flow.ptr,
-                 config->flow);
+        snprintf(text, cap, "%s runs dataflow '" WAX_FMT "' and this process '%.100s'", name,
+                 WAX_ARG(cut(hello->flow, 100)), config->flow);
     else if (hello->workers != config->workers)
         snprintf(text, cap, "%s has %u workers and this process %u: give all processes the same -w",
                  name, hello->workers, config->workers);
     else if (params_differ(s, message, name, text, cap))
         return true;
     else if (hello->plan_hash != config->plan_hash)
-        snprintf(
-            text, cap,
-            "%s runs a dataflow '%.100s' with other steps or types (%016llx) than this process (%016llx)",
-            name, config->flow, (unsigned long long)hello->plan_hash,
-            (unsigned long long)config->plan_hash);
+        snprintf(text, cap,
+                 "%s runs a dataflow '%.100s' with other steps or types (%016llx) than this "
+                 "process (%016llx)",
+                 name, config->flow, (unsigned long long)hello->plan_hash,
+                 (unsigned long long)config->plan_hash);
     else if (hello->module_hash.len > 0 && config->module_hash[0] &&
              !wax_str_is(hello->module_hash, config->module_hash))
-        snprintf(
-            text, cap,
-            "%s runs other code for dataflow '%.100s' (%.*s) than this process (%.64s): use the same module everywhere",
-            name, config->flow, (int)(hello->module_hash.len < 64 ? hello->module_hash.len : 64),
-            hello->module_hash.ptr, config->module_hash);
+        snprintf(text, cap,
+                 "%s runs other code for dataflow '%.100s' (" WAX_FMT ") than this process "
+                 "(%.64s): use the same module everywhere",
+                 name, config->flow, WAX_ARG(cut(hello->module_hash, 64)), config->module_hash);
     else
         return false;
     return true;

@@ -19,11 +19,10 @@
 
 #define WX_FRAME_MAX    (64u * 1024)  /* payload of one frame, bytes */
 #define WX_LINK_BACKLOG (256u * 1024) /* unsent bytes above which a link takes no more batches */
-#define WX_LINK_WRITE   (64u * 1024) /* unsent bytes that are worth a write before the worker idles \
-                                      */
-#define WX_ITEM_MAX (1u << 30)       /* bytes of one encoded batch, whatever the limits say */
-#define WX_ITEM_CHARGE                                                                             \
-    256u /* what an item takes of the credit besides its bytes: memory to hold it */
+#define WX_LINK_WRITE   (64u * 1024)  /* unsent bytes worth a write while the worker is busy */
+#define WX_ITEM_MAX     (1u << 30)    /* bytes of one encoded batch, whatever the limits say */
+#define WX_ITEM_CHARGE  256u          /* credit that an item takes besides its bytes */
+#define WX_CREDIT_MIN   1024u
 
 /* The stream under a link. Both calls return at once. */
 struct wx_link_io {
@@ -32,8 +31,6 @@ struct wx_link_io {
     ssize_t (*read)(struct wx_link_io *io, void *to, size_t len);
     ssize_t (*write)(struct wx_link_io *io, const void *from, size_t len);
 };
-
-#define WX_CREDIT_MIN 1024u
 
 struct wx_link_config {
     uint32_t edges;

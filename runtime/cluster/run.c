@@ -185,6 +185,8 @@ static int make_workers(struct wx_process *p, struct wx_error *err)
     p->credit = p->options->limits.channel_max;
     if (p->credit == 0)
         p->credit = wx_channel_credit(total);
+    if (p->credit < WX_CREDIT_MIN)
+        p->credit = WX_CREDIT_MIN;
     p->thread = aligned_alloc(64, (workers * sizeof *p->thread + 63) & ~(size_t)63);
     WX_ASSERT(p->thread);
     memset(p->thread, 0, workers * sizeof *p->thread);

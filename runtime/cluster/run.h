@@ -18,7 +18,7 @@ struct wx_run_options {
 
 #define WX_EPOCH_INTERVAL wax_seconds(10) /* the default of -s */
 #define WX_PEER_TIMEOUT   wax_seconds(10) /* the default of --peer-timeout */
-#define WX_WORKERS_MAX    4096u           /* in the whole cluster */
+#define WX_WORKERS_MAX    1024u           /* in the whole cluster: each owns part of the keys */
 
 /*
  * Runs `flow` (borrowed, built without error) to its end on this process's workers, together with

@@ -58,6 +58,13 @@ void wx_session_broadcast(struct wx_session *s, struct wx_message *message)
             wx_session_send(s, s->peer[i].conn, message);
 }
 
+void wx_session_clean(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = ' ';
+}
+
 static void finish(struct wx_session *s, int exit_code)
 {
     s->phase = WX_OVER;
@@ -346,15 +353,6 @@ static void hear_stop(struct wx_session *s, uint32_t from, uint32_t signal_numbe
     s->host->stop(s->host, WX_STOP_DRAIN);
 }
 
-/* What another process said may go to a terminal: no control characters. */
-static void copy_reason(char *text, size_t cap, wax_str reason)
-{
-    size_t len = reason.len < cap - 1 ? reason.len : cap - 1;
-    for (size_t i = 0; i < len; i++)
-        text[i] = (unsigned char)reason.ptr[i] < 0x20 ? ' ' : reason.ptr[i];
-    text[len] = '\0';
-}
-
 static void hear_abort(struct wx_session *s, uint32_t from, const struct wx_message *message)
 {
     /* Who is turned away at the door says so without a generation: that ends no running session. */
@@ -363,7 +361,9 @@ static void hear_abort(struct wx_session *s, uint32_t from, const struct wx_mess
         return;
     char text[WX_SENTENCE_MAX], name[WX_WHY_MAX];
     uint32_t origin = message->u.abort.process;
-    copy_reason(text, sizeof text, message->u.abort.reason);
+    wax_str reason = message->u.abort.reason;
+    snprintf(text, sizeof text, "%.*s", (int)reason.len, reason.ptr);
+    wx_session_clean(text);
     wx_session_name(s, origin < s->config.processes ? origin : from, name);
     int exit_code = (int)message->u.abort.exit_code;
     switch (exit_code) {

@@ -88,6 +88,8 @@ struct wx_session {
 const char *wx_session_name(const struct wx_session *s, uint32_t peer, char text[WX_WHY_MAX]);
 void wx_session_say(struct wx_session *s, enum wx_log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* What another process said may go to a terminal: control characters become blanks. */
+void wx_session_clean(char *text);
 /* Log the sentence, tell the other members, finish. */
 void wx_session_end(struct wx_session *s, int exit_code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

@@ -38,6 +38,11 @@ NOT_RUN = re.compile(r"^<!-- not run: (.+) -->$")
 HEADING = re.compile(r"^(#+) (.*)$")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 
+# Constants that the table of limits in docs/running.md states.
+LIMITS = {"WX_WORKERS_MAX": "cluster/run.h", "WX_ADDRESSES_MAX": "cluster/address.h",
+          "PROCESSES_MAX": "cli/launch.c", "WX_STEPS_MAX": "core/flow.h", "WX_PARAMS_MAX": "core/flow.h",
+          "WX_ID_MAX": "core/flow.h", "WX_FAN_MAX": "core/flow.h", "WX_TYPE_DEPTH_MAX": "core/type.h",
+          "PARTS_MAX": "core/source.c"}
 SYNTAX = ["-std=gnu17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Wno-unused-variable",
           f"-I{ROOT}/runtime/include", "-xc", "-"]
 
@@ -296,6 +301,16 @@ class Docs(unittest.TestCase):
         with open(f"{ROOT}/runtime/base/error.h", encoding="utf-8") as file:
             codes = re.findall(r"^ *WX_EXIT_\w+ = (\d+),", file.read(), flags=re.M)
         self.assertEqual([code for code in codes if code not in table], [])
+
+    def test_limits_are_those_of_the_source(self):
+        text = read("docs/running.md").partition("\n## Limits\n")[2].partition("\n## ")[0]
+        numbers = re.findall(r"\d+", text)
+        for name, path in LIMITS.items():
+            with self.subTest(name=name):
+                with open(f"{ROOT}/runtime/{path}", encoding="utf-8") as file:
+                    value = re.search(rf"#define {name} +(\(.*?\)|\w+)", file.read()).group(1)
+                terms = [int(term.strip(" u")) for term in value.strip("()").split("<<")]
+                self.assertIn(str(terms[0] << sum(terms[1:])), numbers)
 
     def test_what_is_not_run_has_a_reason(self):
         for page in PAGES:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzzes address lists and process ids: what is taken has a normal form that is taken again, unchanged. */
+/* Fuzzes address lists and process ids: what is taken has a normal form that is taken again,
+ * unchanged. */
 #include <stdlib.h>
 #include <string.h>
 

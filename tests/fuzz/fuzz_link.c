@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzes one end of a link: the input is what the other side sends. Its first byte chooses the credit and how
- * eagerly batches are taken and released; the rest are the bytes of the connection.
+ * Fuzzes one end of a link: the input is what the other side sends. Its first byte chooses the
+ * credit and how eagerly batches are taken and released; the rest are the bytes of the connection.
  */
 #include <string.h>
 

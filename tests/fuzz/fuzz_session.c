@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fuzzes the session and the reading of control messages. The input is a list of events: a byte that says
- * which, a byte for the connection, and for bytes from the network their number (2, little-endian) and
- * themselves. The process is number 1 of three, without a secret, so that the input can pass for the others.
+ * Fuzzes the session and the reading of control messages. The input is a list of events: a byte
+ * that says which, a byte for the connection, and for bytes from the network their number (2,
+ * little-endian) and themselves. The process is number 1 of three, without a secret, so that the
+ * input can pass for the others.
  */
 #include <signal.h>
 #include <string.h>

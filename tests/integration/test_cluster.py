@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clusters of real processes on this machine: how they find each other, what they refuse, how they stop, what they
 say when one of them is lost. Every process writes what it says to a file, so that nothing blocks on a full pipe."""
+import errno
 import os
+import random
 import re
 import shutil
 import signal
@@ -66,7 +68,8 @@ WAX_MAP(work_on, int64_t, int64_t, work)
 static void build(wax_flow *flow)
 {
     ticks t = {wax_param_i64(flow, "n", 100), wax_param_i64(flow, "every", 0), wax_param_i64(flow, "parts", 2)};
-    work w = {wax_param(flow, "what", "nothing"), wax_param_i64(flow, "at", 50), wax_param_i64(flow, "seconds", 3), NULL};
+    work w = {wax_param(flow, "what", "nothing"), wax_param_i64(flow, "at", 50),
+              wax_param_i64(flow, "seconds", 3), NULL};
     wax_stream(int64_t) numbers = wax_input(flow, "numbers", wax_from(tick, &t));
     wax_stream(int64_t) spread = wax_redistribute("spread", numbers);
     wax_output("out", wax_map("work", spread, work_on, &w), wax_stdout());
@@ -81,15 +84,26 @@ WAX_DATAFLOW(longer)
 """
 
 
+NEXT_PORT = random.randrange(10000, 20000)
+
+
 def free_ports(n, family=socket.AF_INET, host="127.0.0.1"):
-    """Ports that nobody listens on; all are held until all are known, so that they differ."""
-    held = [socket.socket(family) for _ in range(n)]
-    for one in held:
-        one.bind((host, 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
+    """`n` ports in a row that nobody listens on, below those that the kernel gives to outgoing connections."""
+    global NEXT_PORT  # pylint: disable=global-statement
+    while True:
+        NEXT_PORT = NEXT_PORT + n if NEXT_PORT < 30000 else 10000
+        ports = range(NEXT_PORT, NEXT_PORT + n)
+        held = [socket.socket(family) for _ in ports]
+        try:
+            for one, port in zip(held, ports):
+                one.bind((host, port))
+            return list(ports)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        finally:
+            for one in held:
+                one.close()
 
 
 class Process:
@@ -146,14 +160,16 @@ class Process:
                     return found
                 break
             time.sleep(0.02)
-        self.test.fail(f"{' '.join(self.command)} (exit code {self.child.poll()}) has not said '{what}' but: {self.said()}")
+        self.test.fail(f"{' '.join(self.command)} (exit code {self.child.poll()}) has not said '{what}' but: "
+                       f"{self.said()}")
 
     def wait_lines(self, n, seconds=SECONDS_MAX):
         """Until it has written `n` lines."""
         end = time.monotonic() + seconds
         while len(self.lines()) < n:
             if time.monotonic() > end or self.child.poll() is not None:
-                self.test.fail(f"{' '.join(self.command)} has written {len(self.lines())} lines; it said: {self.said()}")
+                self.test.fail(f"{' '.join(self.command)} has written {len(self.lines())} lines; it said: "
+                               f"{self.said()}")
             time.sleep(0.02)
 
 
@@ -280,11 +296,7 @@ class Joining(ClusterTest):
     def test_address_forms(self):
         a, b = free_ports(2)
         lists = [f" 127.0.0.1:{a} ;\t127.0.0.1:{b} ", f"localhost:{a};localhost:{b}"]
-        while True:
-            base = free_ports(1)[0]
-            if base % 10 < 8 and base < 65000:
-                break
-        lists.append(f"127.0.0.1:{{{base}..{base + 1}}}")
+        lists.append("127.0.0.1:{%d..%d}" % tuple(free_ports(2)))
         lists.append(f"127.0.0.{{1..2}}:{a}")
         if socket.has_ipv6:
             try:
@@ -310,8 +322,8 @@ class Joining(ClusterTest):
             file.write("127.0.0.1 localhost\n")
         with open(switch, "w", encoding="utf-8") as file:
             file.write("hosts: files\n")
-        own_files = ["unshare", "-rm", "sh", "-c",
-                     f"mount --bind {hosts} /etc/hosts && mount --bind {switch} /etc/nsswitch.conf && exec \"$@\"", "sh"]
+        mounts = f"mount --bind {hosts} /etc/hosts && mount --bind {switch} /etc/nsswitch.conf"
+        own_files = ["unshare", "-rm", "sh", "-c", f"{mounts} && exec \"$@\"", "sh"]
         try:
             possible = subprocess.run([*own_files, "true"], capture_output=True, check=False).returncode == 0
         except FileNotFoundError:

@@ -64,7 +64,7 @@ const char *sim_bug_name(enum sim_bug bug)
 {
     static const char *const names[SIM_BUGS] = {
         "none",          "batch lost",     "batch delivered twice",        "batches swapped",
-        "marker early",  "batch misrouted", "commit early", "wake-up lost", "batch leaked"};
+        "marker early",  "batch misrouted", "commit early", "wake-up lost", "batch leaked", "credit ignored"};
     return names[bug];
 }
 
@@ -146,11 +146,15 @@ static void make_net(struct sim_cluster *c, uint32_t worker)
     const struct wx_shape **shapes = wx_calloc(c->edges, sizeof *shapes);
     for (uint32_t i = 0; i < c->edges; i++)
         shapes[i] = wx_plan_edge_shape(c->plan, i);
+    bool no_credit = c->setup->bug == SIM_NO_CREDIT;
+    c->mischief.used |= no_credit && c->edges > 0;
     struct wx_link_config links = {
         .edges = c->edges,
         .shapes = shapes,
         .pool = c->actor[worker].pool,
-        .credit = c->setup->credit < WX_CREDIT_MIN ? WX_CREDIT_MIN : c->setup->credit,
+        .credit = no_credit                           ? UINT64_MAX / 4
+                  : c->setup->credit < WX_CREDIT_MIN ? WX_CREDIT_MIN
+                                                     : c->setup->credit,
         .item_max = 2 * (SIM_RECORD_MAX + SIM_FANOUT_MAX) + WX_FRAME_MAX,
     };
     c->actor[worker].net = sim_net_create(c->workers - c->setup->workers, &links, &c->random, &c->now,

@@ -21,6 +21,7 @@ enum sim_bug {
     SIM_COMMIT_EARLY, /* control says that an epoch is committed when it is not */
     SIM_DEAF,         /* a worker that should be woken goes on sleeping */
     SIM_LEAK,         /* a batch is never released */
+    SIM_NO_CREDIT,    /* channels between processes take whatever they are given */
     SIM_BUGS,
 };
 const char *sim_bug_name(enum sim_bug bug);

@@ -14,6 +14,8 @@
 #define STREAM_RECORDS_MAX 30000.0 /* in one stream */
 #define STREAM_BYTES_MAX   24e6    /* of long texts in one stream */
 #define INPUT_RECORDS_MAX  4000u   /* of one part */
+#define TEXT_EXTRA         16.0    /* what a text may take beside its bytes */
+#define BLOCK_TEXT         65536.0 /* an exchange block with more text leaves */
 
 struct maker {
     struct sim_graph *graph;
@@ -36,6 +38,12 @@ static void read_stream(struct maker *m, struct sim_node *node, uint32_t stream)
 {
     node->input[node->inputs++] = stream;
     m->graph->stream[stream].readers++;
+}
+
+/* Records of a batch. */
+static double cap_of(enum sim_type type)
+{
+    return wx_shape_cap(&(struct wx_shape){.type = sim_wax_type(type)});
 }
 
 /* A new output of `node`, which starts out like the stream `like`. */
@@ -99,18 +107,18 @@ static void choose_texts(struct maker *m, struct sim_source *source)
 
 static void add_input(struct maker *m)
 {
-    static const enum sim_type types[] = {SIM_NUMBER, SIM_TEXT, SIM_PARCEL, SIM_PARCEL};
+    static const enum sim_type types[] = {SIM_NUMBER, SIM_TEXT, SIM_PARCEL, SIM_PARCEL, SIM_PARCEL};
     struct sim_random *random = m->random;
     struct sim_graph *graph = m->graph;
     struct sim_node *node = add_node(m, SIM_INPUT, "in");
     struct sim_source *source = &node->source;
     *source = (struct sim_source){
-        .type = types[sim_below(random, 4)],
+        .type = m->style->numbers ? SIM_NUMBER : types[sim_below(random, 5)],
         .index = graph->sources++,
         .first_origin = graph->origins,
         .seed = sim_next(random),
         .batch_max = sim_once_in(random, 3) ? 3000 : sim_between(random, 1, 200),
-        .pause_in = sim_once_in(random, 2) ? sim_between(random, 2, 40) : 0,
+        .pause_in = sim_once_in(random, 2) && !m->style->pressure ? sim_between(random, 2, 40) : 0,
         .pause_max = 1 << sim_below(random, 20),
         .ends_late = sim_once_in(random, 2),
         .fails_at = -1,
@@ -123,25 +131,32 @@ static void add_input(struct maker *m)
         records += source->records[i];
     if (m->style->may_stop && source->records[0] > 0 && sim_once_in(random, 4))
         source->fails_at = sim_below(random, source->records[0]);
+    uint32_t text_max = source->type == SIM_NUMBER ? 0 : source->text_max;
     add_stream(m, node,
                (struct sim_stream){.type = source->type,
                                    .ordered = true,
                                    .same_record = source->type == SIM_PARCEL,
                                    .sources = 1u << source->index,
                                    .records = records,
-                                   .text_max = source->type == SIM_NUMBER ? 0 : source->text_max});
+                                   .text_max = text_max,
+                                   .batch_text = cap_of(source->type) * (text_max + TEXT_EXTRA)});
 }
 
 static void add_output(struct maker *m, uint32_t stream)
 {
     struct sim_random *random = m->random;
     struct sim_node *node = add_node(m, SIM_OUTPUT, "out");
-    bool slow = !m->style->fast_sinks && sim_once_in(random, 4);
+    bool slow = sim_once_in(random, 4);
     node->sink = (struct sim_sink){
-        .single = sim_once_in(random, 4),
+        .single = sim_once_in(random, m->graph->stream[stream].ordered ? 2 : 5),
         .slow_in = slow ? sim_between(random, 1, 10) : 0,
         .slow_max = slow ? 1 << sim_below(random, 17) : 0,
     };
+    if (m->style->pressure) {
+        node->sink.slow_in = 1;
+        node->sink.slow_max = wax_millis(4);
+        node->sink.slow_once = true;
+    }
     const struct sim_stream *in = &m->graph->stream[stream];
     node->sink.typed = in->type == SIM_PARCEL && in->key == SIM_KEY_NONE && !node->sink.single;
     read_stream(m, node, stream);
@@ -182,7 +197,8 @@ static void choose_policy(struct maker *m, struct sim_node *node, const struct s
     failures.type = SIM_FAILURE;
     failures.key = SIM_KEY_NONE;
     failures.ordered = failures.same_record = false;
-    failures.text_max = 2000;
+    failures.text_max = in->text_max + 2000;
+    failures.batch_text = BLOCK_TEXT + 2 * failures.text_max;
     add_stream(m, node, failures);
 }
 
@@ -205,7 +221,9 @@ static void add_step(struct maker *m, uint32_t stream, const struct sim_op *op)
         out.key = op->key;
     if (op->kind == SIM_KEY_RM)
         out.key = SIM_KEY_NONE;
-    out.text_max = in.text_max > 5000 ? in.text_max + 100 : 5000;
+    out.text_max += op->grows;
+    out.batch_text *= op->repeats ? op->repeats : 1;
+    out.batch_text += cap_of(out.type) * (op->grows + TEXT_EXTRA);
     add_stream(m, node, out);
     if (branch)
         add_stream(m, node, out);
@@ -226,6 +244,8 @@ static void add_final(struct maker *m, uint32_t stream, const struct sim_op *op)
     out.key = count ? op->key : in.key;
     out.ordered = out.same_record = false;
     out.after_final = true;
+    out.text_max += op->grows;
+    out.batch_text = 3 * cap_of(out.type) * (out.text_max + TEXT_EXTRA); /* a key and two texts */
     add_stream(m, node, out);
     choose_policy(m, node, &in);
 }
@@ -240,6 +260,7 @@ static void add_named(struct maker *m, uint32_t stream, const char *verb)
         out.key = SIM_KEY_NONE;
     else
         out.ordered = false;
+    out.batch_text += BLOCK_TEXT;
     add_stream(m, node, out);
 }
 
@@ -264,9 +285,16 @@ static void add_merge(struct maker *m, uint32_t stream)
         out.sources |= more->sources;
         out.records += more->records;
         out.text_max = out.text_max > more->text_max ? out.text_max : more->text_max;
+        out.batch_text = out.batch_text > more->batch_text ? out.batch_text : more->batch_text;
         read_stream(m, node, (first + i) % graph->streams);
     }
     add_stream(m, node, out);
+}
+
+/* Folds that notice disorder are rare among all, and the only ones that do. */
+static bool prefers(struct maker *m, const struct sim_op *op, const struct sim_stream *in)
+{
+    return !in->ordered || op->needs_order || op->kind == SIM_KEY_ON || sim_once_in(m->random, 3);
 }
 
 /* A random operation that `stream` allows; NULL when there is none of `final` or not. */
@@ -278,7 +306,7 @@ static const struct sim_op *pick_op(struct maker *m, uint32_t stream, bool final
         const struct sim_op *op = &sim_ops[(first + i) % sim_op_count];
         bool fold = op->kind == SIM_FOLD || op->kind == SIM_REDUCE;
         bool fits = final ? fold || op->kind == SIM_KEY_ON : !fold;
-        if (fits && can_use(m, op, in))
+        if (fits && can_use(m, op, in) && (!final || prefers(m, op, in)))
             return op;
     }
     return NULL;
@@ -311,6 +339,8 @@ void sim_graph_make(struct sim_graph *graph, const struct sim_style *style, stru
     uint32_t inputs = sim_between(random, 1, SIM_INPUTS_MAX);
     for (uint32_t i = 0; i < inputs; i++)
         add_input(&m);
+    for (uint32_t i = 0; i < inputs && style->pressure; i++)
+        add_named(&m, i, "redistribute");
     uint32_t steps = style->steps < SIM_NODES_MAX / 2 ? style->steps : SIM_NODES_MAX / 2;
     for (uint32_t i = 0; i < steps; i++)
         add_something(&m);

@@ -51,6 +51,7 @@ struct sim_sink {
     bool single, typed;
     uint32_t slow_in; /* is busy for a while once in so many calls; 0: never */
     wax_duration slow_max;
+    bool slow_once; /* only on worker 0: the others flood it */
 };
 
 struct sim_stream {
@@ -64,6 +65,7 @@ struct sim_stream {
     uint32_t sources; /* set of sources that it comes from */
     double records;   /* about how many */
     uint32_t text_max; /* bytes of the longest text that a record, or its key, may have */
+    double batch_text; /* bytes of all texts that one batch may point to */
 };
 
 struct sim_node {
@@ -89,7 +91,8 @@ struct sim_style {
     uint32_t records;  /* of all sources, about */
     uint32_t text_max; /* bytes of the longest text */
     bool may_stop;     /* steps that refuse a record may stop the dataflow */
-    bool fast_sinks;   /* no sink is slow */
+    bool pressure;     /* sources never pause, worker 0 is slow in its sinks, exchanges lie between */
+    bool numbers;      /* sources give numbers only */
     bool plain;        /* no steps that multiply records, no finals */
 };
 

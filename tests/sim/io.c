@@ -183,6 +183,7 @@ WAX_OPEN(sim_writer)
     if (self->sunk->was_open)
         fault(io, "sink '%s' was opened twice on worker %u", node_of(self)->id, wax_worker(cx));
     self->sunk->open = self->sunk->was_open = true;
+    self->sunk->bag.counts = io->counts;
     self->sunk->random.state = sim_mix(io->seed, self->node);
     return WAX_OK;
 }
@@ -234,6 +235,8 @@ static void be_slow(sim_writer *writer, wax_cx *cx)
 {
     const struct sim_sink *sink = &node_of(writer)->sink;
     struct sim_random *random = &writer->sunk->random;
+    if (sink->slow_once && wax_worker(cx) != 0)
+        return;
     if (sink->slow_in && writer->io->busy && sim_once_in(random, sink->slow_in))
         writer->io->busy(writer->io, wax_worker(cx), sim_below(random, (uint32_t)sink->slow_max));
 }

@@ -31,6 +31,7 @@ struct sim_io {
     const struct sim_graph *graph;
     uint32_t workers;
     uint64_t seed;
+    bool counts; /* sinks only count: there will be very many records */
     struct sim_part part[SIM_ORIGINS];
     struct sim_sunk *sunk; /* [node * workers + worker] */
 

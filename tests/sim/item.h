@@ -86,8 +86,9 @@ struct sim_seen {
     uint8_t type, key, zero[6];
 };
 
-/* A multiset of records. Zeroed is empty. */
+/* A multiset of records. Zeroed is empty. One that only `counts` cannot tell what the difference is. */
 struct sim_bag {
+    bool counts;
     struct sim_seen *seen;
     size_t n, cap;
     uint64_t sum; /* of all hashes: two bags that differ almost never agree in it */

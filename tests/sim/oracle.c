@@ -22,6 +22,7 @@ struct interpreter {
     const struct sim_graph *graph;
     struct sim_arena arena;
     struct list kept[SIM_NODES_MAX]; /* of finals */
+    bool counts;
 };
 
 static void take(struct interpreter *x, uint32_t node, const struct sim_item *item);
@@ -187,25 +188,29 @@ static void finish(struct interpreter *x, uint32_t index)
 static void read_source(struct interpreter *x, const struct sim_node *node, const struct sim_part *parts)
 {
     const struct sim_source *source = &node->source;
+    char *text = wx_alloc(source->text_max + 1);
     for (uint32_t part = 0; part < source->parts; part++) {
         uint32_t n = parts ? parts[source->first_origin + part].given : source->records[part];
         for (uint32_t k = 0; k < n; k++) {
             struct sim_item item;
-            char *text = wx_alloc(source->text_max + 1);
             sim_source_record(source, part, k, &item, text);
             if (item.text[0].ptr)
                 item.text[0] = sim_arena_dup(&x->arena, text, item.text[0].len);
-            free(text);
             give(x, node, 0, &item);
+            if (x->counts) /* nothing is kept */
+                sim_arena_fini(&x->arena);
         }
     }
+    free(text);
 }
 
 void sim_oracle_run(struct sim_oracle *oracle, const struct sim_graph *graph,
-                    const struct sim_part *parts)
+                    const struct sim_part *parts, bool counts)
 {
-    struct interpreter x = {.oracle = oracle, .graph = graph};
+    struct interpreter x = {.oracle = oracle, .graph = graph, .counts = counts};
     *oracle = (struct sim_oracle){0};
+    for (uint32_t i = 0; i < SIM_NODES_MAX; i++)
+        oracle->bag[i].counts = counts;
     for (uint32_t i = 0; i < graph->nodes; i++)
         if (graph->node[i].kind == SIM_INPUT)
             read_source(&x, &graph->node[i], parts);

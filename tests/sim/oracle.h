@@ -15,9 +15,9 @@ struct sim_oracle {
     uint64_t stops;                    /* records that a step refused for which the dataflow stops */
 };
 
-/* `parts` NULL: all that the sources have; else only as much as was given. Finals give their results either way. */
+/* `counts`: bags only count. `parts` NULL: all that the sources have; else only as much as was given. Finals give their results either way. */
 void sim_oracle_run(struct sim_oracle *oracle, const struct sim_graph *graph,
-                    const struct sim_part *parts);
+                    const struct sim_part *parts, bool counts);
 void sim_oracle_fini(struct sim_oracle *oracle);
 
 #endif /* SIM_ORACLE_H */

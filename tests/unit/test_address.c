@@ -170,7 +170,7 @@ Test(address, reads_process_ids)
         {"simple-2", 3, 0, 2, ""},
         {"my-own-simple-10", 11, 0, 10, ""},
         {"2", 2, -1, 0,
-         "process id '2' (-i) is not in the address list: its 2 addresses are for processes 0 to 1"},
+         "'2' (-i) is not in the address list: its 2 addresses are for processes 0 to 1"},
         {"1", 1, -1, 0, "its 1 address is for process 0"},
         {"simple-3", 2, -1, 0, "process id 'simple-3' (-i) is not in the address list"},
         {"", 2, -1, 0, "is not a number"},
