@@ -148,7 +148,7 @@ export B PYTHON SAN
 run: ## Install what is missing, build, count the words of a real text
 	@tools/setup build
 	@$(MAKE) wax
-	@tools/demo build/wax
+	@tools/demo $(B)/wax
 
 test: ## Install what is missing, build, run all tests
 	@tools/setup build test

@@ -64,6 +64,8 @@ static int add_address(struct wx_addresses *list, const struct entry *e, const c
     if (!colon || *colon != ':')
         return bad(e, "it has no port; write 'host:port'");
     size_t host_len = (size_t)(end - host);
+    if (memchr(host, ',', host_len))
+        return bad(e, "a ';' stands between addresses, not a ','");
     if (!ipv6 && memchr(host, ':', host_len))
         return bad(e, "write an IPv6 address in brackets, '[::1]:2101'");
     if (host_len == 0)

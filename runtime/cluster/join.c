@@ -292,7 +292,7 @@ static bool hello_differs(const struct wx_session *s, const struct wx_message *m
         snprintf(text, cap, "%s runs dataflow '" WAX_FMT "' and this process '%.100s'", name,
                  WAX_ARG(cut(hello->flow, 100)), config->flow);
     else if (hello->workers != config->workers)
-        snprintf(text, cap, "%s has %u workers and this process %u: give all processes the same -w",
+        snprintf(text, cap, "%s runs with -w%u and this process with -w%u: give all the same -w",
                  name, hello->workers, config->workers);
     else if (params_differ(s, message, name, text, cap))
         return true;

@@ -127,6 +127,7 @@ struct wx_step {
     struct wx_batch *built;  /* output being filled */
     struct wx_batch *built_rest;
     uint32_t keyed;  /* records of `built` that have their key already */
+    uint32_t stride; /* records of one call of the kernel, at most */
     bool one_by_one; /* the kernel is called for single records, to find one that fails */
     struct wx_batch *failures;
     uint64_t in, out, failed; /* records */
@@ -180,6 +181,8 @@ bool wx_step_flush(struct wx_step *step);
 void wx_step_emit(struct wx_step *step, uint32_t port, struct wx_batch *batch);
 /* A record of `batch` was refused: apply the step's policy. False: the dataflow stops. */
 bool wx_step_refuse(struct wx_step *step, const struct wx_batch *batch, uint32_t index);
+/* Hands out the refused records that were diverted so far. */
+void wx_step_emit_failures(struct wx_step *step);
 /* The dataflow stops with this message; the first one of the process counts. */
 void wx_step_stop(struct wx_step *step, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void wx_worker_stop(struct wx_worker *worker, const char *fmt, ...)

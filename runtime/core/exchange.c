@@ -6,9 +6,10 @@
  * share; then, once every block has room for its share, the copy, column by column, in which no
  * record waits for the one before it and nothing branches. Blocks own their strings. Hashes of
  * strings go along; those of numbers are cheaper to compute again than to move from one core's
- * cache to another's. A block goes out when the next share does not fit, at a marker, or when the
- * worker is idle. When a channel is full the batch stays where it is, untouched, and is tried again
- * later.
+ * cache to another's. A batch whose records point to much memory is done in slices, because records
+ * that share a string get a copy each. A block goes out when the next share does not fit, at a
+ * marker, or when the worker is idle. When a channel is full the slice stays where it is,
+ * untouched, and is tried again later.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,9 @@
 #include "core/engine.h"
 #include "core/table.h"
 
-#define STRINGS_MAX (64u << 10) /* a block with more string memory goes out at once */
+/* A block with more string memory goes out at once; a slice of a batch has at most one record more.
+ */
+#define STRINGS_MAX (64u << 10)
 
 struct wx_step_own {
     uint32_t workers;
@@ -25,13 +28,13 @@ struct wx_step_own {
     uint32_t held;           /* blocks with records */
     uint64_t marker;         /* being sent, */
     uint32_t marker_to;      /* next to this worker */
-    bool flat;               /* records have no strings */
+    bool flat;               /* neither records nor keys have strings */
     struct wx_batch **block; /* [workers], NULL or with records */
-    uint32_t *count;         /* [workers]: share of the batch */
+    uint32_t *count;         /* [workers]: share of the slice */
     char **to;               /* [workers]: where the share goes in a column of the block */
-    uint16_t target[WX_BLOCK_RECORDS]; /* of each record: the worker, */
+    uint16_t target[WX_BLOCK_RECORDS]; /* of each record of the slice: the worker, */
     uint16_t place[WX_BLOCK_RECORDS];  /* and its number in that worker's share */
-    bool divided;                      /* target and count are those of the batch being run */
+    uint32_t slice;                    /* records of it; 0: it is still to be made */
 };
 
 static void send_open(struct wx_step *step)
@@ -40,7 +43,8 @@ static void send_open(struct wx_step *step)
     struct wx_step_own *own = wx_calloc(1, sizeof *own);
     own->workers = workers;
     own->next = step->worker->config.index;
-    own->flat = wx_type_is_flat(step->node->in.type);
+    const struct wx_shape *shape = &step->node->in;
+    own->flat = wx_type_is_flat(shape->type) && (!shape->key || wx_type_is_flat(shape->key));
     own->block = wx_calloc(workers, sizeof(struct wx_batch *));
     own->count = wx_calloc(workers, sizeof *own->count);
     own->to = wx_calloc(workers, sizeof *own->to);
@@ -82,17 +86,34 @@ static bool send_block(struct wx_step *step, uint32_t to)
     return true;
 }
 
-/* Where each record goes. */
+/* How many records from `begin` on are to be done together. */
+static uint32_t slice_of(const struct wx_step *step, const struct wx_batch *batch, uint32_t begin)
+{
+    const struct wx_shape *shape = &step->node->in;
+    if (step->own->flat)
+        return batch->n - begin;
+    size_t bytes = 0;
+    uint32_t i = begin;
+    for (; i < batch->n && bytes <= STRINGS_MAX; i++) {
+        if (batch->rec)
+            bytes += wx_type_extra(shape->type, batch->rec + (size_t)i * shape->type->size);
+        if (shape->key)
+            bytes += wx_type_extra(shape->key, (char *)batch->keys + (size_t)i * shape->key->size);
+    }
+    return i - begin;
+}
+
+/* Where each record of the next slice goes. */
 static void divide(struct wx_step *step, const struct wx_batch *batch)
 {
     struct wx_step_own *own = step->own;
     const uint16_t *owner = step->worker->plan->owner;
-    uint32_t n = batch->n;
+    uint32_t begin = step->io.at, n = slice_of(step, batch, begin);
     memset(own->count, 0, own->workers * sizeof *own->count);
     switch (step->node->route) {
     case WX_ROUTE_KEY:
         for (uint32_t i = 0; i < n; i++)
-            own->target[i] = owner[wx_partition_of(batch->hash[i])];
+            own->target[i] = owner[wx_partition_of(batch->hash[begin + i])];
         break;
     case WX_ROUTE_SPREAD:
         for (uint32_t i = 0; i < n; i++) {
@@ -107,7 +128,7 @@ static void divide(struct wx_step *step, const struct wx_batch *batch)
     }
     for (uint32_t i = 0; i < n; i++)
         own->place[i] = (uint16_t)own->count[own->target[i]]++;
-    own->divided = true;
+    own->slice = n;
 }
 
 /* Can `block` take `n` records of `batch`, with the same kind of record column? */
@@ -173,34 +194,33 @@ static void copy_deep(struct wx_step *step, uint32_t n, const char *from, const 
     }
 }
 
-static void copy_column(struct wx_step *step, uint32_t n, const void *from, const wax_type *type,
+/* The slice's part of a column of the batch. */
+static void copy_column(struct wx_step *step, const void *column_of_batch, const wax_type *type,
                         size_t column)
 {
-    if (!from)
+    if (!column_of_batch)
         return;
+    uint32_t n = step->own->slice;
+    const char *from = (const char *)column_of_batch + (size_t)step->io.at * type->size;
     aim(step->own, column, type->size);
     if (!wx_type_is_flat(type))
         copy_deep(step, n, from, type);
     else if (type->size == sizeof(int64_t))
-        copy_i64(step->own, n, from);
+        copy_i64(step->own, n, (const int64_t *)(const void *)from);
     else
         copy_any(step->own, n, from, type->size);
 }
 
-static bool send_run(struct wx_step *step, struct wx_batch *batch)
+/* The slice has its place in the blocks: copies it there. */
+static void send_slice(struct wx_step *step, const struct wx_batch *batch)
 {
     struct wx_step_own *own = step->own;
-    if (!own->divided)
-        divide(step, batch);
-    if (!make_room(step, batch))
-        return false;
     const struct wx_shape *shape = &step->node->in;
-    copy_column(step, batch->n, batch->rec, shape->type, offsetof(struct wx_batch, rec));
+    copy_column(step, batch->rec, shape->type, offsetof(struct wx_batch, rec));
     if (shape->key) {
-        copy_column(step, batch->n, batch->keys, shape->key, offsetof(struct wx_batch, keys));
+        copy_column(step, batch->keys, shape->key, offsetof(struct wx_batch, keys));
         if (shape->key->kind == WAX_STR)
-            copy_column(step, batch->n, batch->hash, &wax_type_uint64_t,
-                        offsetof(struct wx_batch, hash));
+            copy_column(step, batch->hash, &wax_type_uint64_t, offsetof(struct wx_batch, hash));
     }
     for (uint32_t w = 0; w < own->workers; w++) {
         if (own->count[w] == 0)
@@ -211,7 +231,19 @@ static bool send_run(struct wx_step *step, struct wx_batch *batch)
         if (batch->entered < block->entered)
             block->entered = batch->entered;
     }
-    own->divided = false;
+    step->io.at += own->slice;
+    own->slice = 0;
+}
+
+static bool send_run(struct wx_step *step, struct wx_batch *batch)
+{
+    while (step->io.at < batch->n) {
+        if (!step->own->slice)
+            divide(step, batch);
+        if (!make_room(step, batch))
+            return false;
+        send_slice(step, batch);
+    }
     return true;
 }
 

@@ -15,16 +15,20 @@
 #include "core/table.h"
 
 #define COMBINE_KEYS  (64u << 10) /* keys after which a combining table is emptied */
-#define COMBINE_BYTES (8u << 20)  /* or its memory reaches this */
+#define COMBINE_BYTES (8u << 20)  /* or its memory reaches this, strings of the states included */
 #define COMBINE_GAIN  2u          /* records per key below which combining does not pay */
 #define BYPASS_FIRST  16u   /* records let through after that, in units of the table's fill; */
 #define BYPASS_LAST   4096u /* doubled each time in a row that it did not pay, up to this */
+#define DEEP_STRIDE   16u /* keys read from a table at once when they or their states have strings \
+                           */
+#define DEEP_BYTES (64u << 10) /* strings after which a batch of them is handed out */
 
 struct wx_step_own {
     struct wx_table table;
     struct wx_table_walk walk;
     bool walking;    /* handing out the table */
     uint64_t taken;  /* COMBINE: records since the table was empty */
+    size_t bytes;    /* COMBINE: memory that the table has taken since then */
     uint64_t bypass; /* COMBINE: records still to let through */
     uint32_t rounds; /* COMBINE: fills to let through the next time that it does not pay */
     void *state[WX_BLOCK_RECORDS];
@@ -124,6 +128,32 @@ static bool fold(struct wx_step *step, struct wx_batch *in)
 
 /* ---- handing out ----------------------------------------------------------------------------- */
 
+/*
+ * Fills `out` with keys of the table and copies of their strings: the table may be emptied while
+ * the batch is still under way. Few at a time, so that a batch ends when it has strings enough.
+ */
+static void read_deep(struct wx_step *step, struct wx_batch *out)
+{
+    struct wx_step_own *own = step->own;
+    struct wx_pool *pool = step->worker->pool;
+    const struct wx_shape *shape = out->shape;
+    struct wx_batch_memory memory = wx_batch_memory(pool, out);
+    struct wx_batch *few = wx_batch_create(pool, shape, DEEP_STRIDE);
+    while (out->n < out->cap && wx_batch_arena_bytes(out) <= DEEP_BYTES) {
+        uint32_t room = out->cap - out->n < few->cap ? out->cap - out->n : few->cap;
+        uint32_t n = wx_table_read(&own->table, &own->walk, room, few->keys, few->hash, few->rec);
+        if (n == 0)
+            break;
+        wx_type_copy(shape->key, (char *)out->keys + (size_t)out->n * shape->key->size, few->keys,
+                     n, &memory.memory);
+        wx_type_copy(shape->type, out->rec + (size_t)out->n * shape->type->size, few->rec, n,
+                     &memory.memory);
+        memcpy(out->hash + out->n, few->hash, n * sizeof *out->hash);
+        out->n += n;
+    }
+    wx_batch_put(pool, few);
+}
+
 /* One batch of the table's contents. False: there was nothing left. */
 static bool hand_out_batch(struct wx_step *step)
 {
@@ -131,22 +161,13 @@ static bool hand_out_batch(struct wx_step *step)
     struct wx_pool *pool = step->worker->pool;
     const struct wx_shape *shape = &step->node->out[0].shape;
     struct wx_batch *out = wx_batch_create(pool, shape, wx_shape_cap(shape));
-    out->n = wx_table_read(&own->table, &own->walk, out->cap, out->keys, out->hash, out->rec);
+    if (own->table.strings || !own->table.flat)
+        read_deep(step, out);
+    else
+        out->n = wx_table_read(&own->table, &own->walk, out->cap, out->keys, out->hash, out->rec);
     if (out->n == 0) {
         wx_batch_put(pool, out);
         return false;
-    }
-    if (own->table.strings || !own->table.flat) {
-        /* The table may be emptied while the batch is still under way. */
-        struct wx_batch_memory memory = wx_batch_memory(pool, out);
-        struct wx_batch *copy = wx_batch_create(pool, shape, out->n);
-        memory.batch = copy;
-        wx_type_copy(shape->key, copy->keys, out->keys, out->n, &memory.memory);
-        wx_type_copy(shape->type, copy->rec, out->rec, out->n, &memory.memory);
-        memcpy(copy->hash, out->hash, out->n * sizeof *out->hash);
-        copy->n = out->n;
-        wx_batch_put(pool, out);
-        out = copy;
     }
     out->epoch = step->passed + 1;
     out->entered = step->worker->cx.now;
@@ -169,6 +190,7 @@ static bool hand_out(struct wx_step *step)
     wx_table_clear(&own->table);
     own->walking = false;
     own->taken = 0;
+    own->bytes = 0;
     return true;
 }
 
@@ -191,7 +213,7 @@ const struct wx_step_ops wx_final_ops = {
 
 static bool is_full(const struct wx_step_own *own)
 {
-    return own->table.used >= COMBINE_KEYS || own->table.used * own->table.place >= COMBINE_BYTES;
+    return own->table.used >= COMBINE_KEYS || own->bytes >= COMBINE_BYTES;
 }
 
 /* A record may go through as it is when it looks like the state that it would become. */
@@ -228,7 +250,10 @@ static bool combine_run(struct wx_step *step, struct wx_batch *in)
         return true;
     }
     own->taken += in->n;
-    return fold(step, in);
+    size_t before = step->worker->heap.used;
+    bool done = fold(step, in);
+    own->bytes += step->worker->heap.used - before; /* nobody else draws on the heap meanwhile */
+    return done;
 }
 
 static bool combine_marker(struct wx_step *step, uint64_t epoch)

@@ -11,6 +11,10 @@
 #include "base/log.h"
 #include "core/engine.h"
 
+#define STRINGS_MAX  (64u << 10) /* a batch with more string memory goes out at once */
+#define STRIDE_FIRST 16u
+#define STRIDE_MAX   128u
+
 /* Does an output of `out` point into its input? Keys of a keyed stream are strings of the input,
  * too. */
 static bool borrows(const struct wx_shape *out)
@@ -118,6 +122,7 @@ void wax_cursor_undo_(wax_cursor *c, char *next)
 static void kernel_open(struct wx_step *step)
 {
     const struct wx_flow_step *user = step->node->step;
+    step->stride = wx_type_is_flat(user->op->out) ? WX_BLOCK_RECORDS : STRIDE_FIRST;
     wx_self_open(step, user->op->self, user->self, &step->self);
 }
 
@@ -131,6 +136,18 @@ static void kernel_close(struct wx_step *step)
 static bool is_branch(const struct wx_step *step)
 {
     return step->node->step->verb == WX_BRANCH;
+}
+
+/*
+ * A body may give long strings for each record of a batch, and a kernel is not stopped in between:
+ * it is called for so many records that their strings are about as much as a batch should have.
+ */
+static void adapt_stride(struct wx_step *step, size_t strings)
+{
+    if (strings > STRINGS_MAX)
+        step->stride = step->stride > 1 ? step->stride / 2 : 1;
+    else if (strings < STRINGS_MAX / 2 && step->stride < STRIDE_MAX)
+        step->stride *= 2;
 }
 
 /* How many records the next call may do: a kernel of one result each does not look at the room. */
@@ -250,13 +267,19 @@ static bool kernel_run(struct wx_step *step, struct wx_batch *in)
             step->built_rest = new_output(step, 1, in);
         struct before before = {step->io.at, step->built->n,
                                 step->built_rest ? step->built_rest->n : 0};
-        uint32_t end = step->one_by_one ? step->io.at + 1 : in->n;
+        uint32_t stride = step->one_by_one ? 1 : step->stride;
+        uint32_t end = in->n - step->io.at < stride ? in->n : step->io.at + stride;
+        size_t strings_before = wx_batch_arena_bytes(step->built);
         int rc = call(step, in, call_until(step, end));
         settle(step, in, before.lost);
         if (rc < 0 || step->worker->cx.failed) {
             if (!handle_failure(step, in, rc, &before))
                 return false;
-        } else if (step->io.at < end || step->built->n == step->built->cap) {
+            continue;
+        }
+        size_t strings = wx_batch_arena_bytes(step->worker->cx.out);
+        adapt_stride(step, strings > strings_before ? strings - strings_before : 0);
+        if (step->io.at < end || step->built->n == step->built->cap || strings > STRINGS_MAX) {
             emit_built(step); /* full, or a chain: out with it before going on */
             if (step->pending)
                 return false;

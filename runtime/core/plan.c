@@ -21,7 +21,7 @@
 
 #define CHANNEL_TOTAL (8u << 20)
 #define CHANNEL_MIN   (64u << 10)
-#define CHANNEL_MAX   (512u << 10)
+#define CHANNEL_MAX   (256u << 10)
 
 uint64_t wx_channel_credit(uint32_t workers)
 {

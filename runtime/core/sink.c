@@ -41,10 +41,25 @@ static void sink_close(struct wx_step *step)
     step->own = NULL;
 }
 
+/* The sink refused a record. One that takes many at once may not say which: then all are named. */
+static bool refuse(struct wx_step *step, struct wx_batch *in, uint32_t begin)
+{
+    wax_cx *cx = &step->worker->cx;
+    uint32_t index = step->io.at++;
+    if (index != begin || in->n - begin == 1)
+        return wx_step_refuse(step, in, index);
+    uint64_t first = step->in - step->batch_n + begin + 1;
+    wx_step_stop(step, "%s; one of records %llu to %llu",
+                 cx->failed ? cx->message : "its sink gave no reason", (unsigned long long)first,
+                 (unsigned long long)(first + in->n - begin - 1));
+    return false;
+}
+
 static bool sink_run(struct wx_step *step, struct wx_batch *in)
 {
     wax_io *io = &step->io;
     while (io->at < in->n) {
+        uint32_t begin = io->at;
         io->n = in->n;
         io->in = in->rec;
         io->keys = in->keys;
@@ -57,8 +72,7 @@ static bool sink_run(struct wx_step *step, struct wx_batch *in)
         step->own->unflushed = true;
         if (rc >= 0 && !step->worker->cx.failed)
             break;
-        uint32_t index = io->at++;
-        if (!wx_step_refuse(step, in, index))
+        if (!refuse(step, in, begin))
             return false;
     }
     step->out += in->n;

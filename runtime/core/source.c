@@ -64,7 +64,11 @@ static void add_part(struct wax_parts *parts, const char *name)
         return;
     if ((own->parts & (own->parts - 1)) == 0)
         own->part = wx_realloc(own->part, (own->parts ? own->parts * 2 : 1) * sizeof *own->part);
-    own->part[own->parts++] = (struct part){.name = wx_strdup(name)};
+    /* In the worker's heap until its end: records may still point to the name of a part that ended.
+     */
+    size_t size = strlen(name) + 1;
+    char *copy = memcpy(wx_heap_alloc(&step->worker->heap, size), name, size);
+    own->part[own->parts++] = (struct part){.name = copy};
 }
 
 void wax_part(wax_parts *parts, const char *fmt, ...)
@@ -103,7 +107,6 @@ static void close_part(struct wx_step *step, struct part *part)
 {
     wx_self_close(step, ops_of(step)->self, part->self);
     free(part->pos);
-    free(part->name);
 }
 
 static void source_close(struct wx_step *step)

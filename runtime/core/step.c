@@ -108,14 +108,18 @@ static void take_marker(struct wx_step *step, struct wx_slot *slot)
         step->marker = lowest;
 }
 
+void wx_step_emit_failures(struct wx_step *step)
+{
+    struct wx_batch *failures = step->failures;
+    step->failures = NULL;
+    if (failures)
+        wx_step_emit(step, step->node->step->failures, failures);
+}
+
 static void send_marker(struct wx_step *step, uint64_t epoch)
 {
     struct wx_pool *pool = step->worker->pool;
-    if (step->failures) {
-        struct wx_batch *failures = step->failures;
-        step->failures = NULL;
-        wx_step_emit(step, step->node->step->failures, failures);
-    }
+    wx_step_emit_failures(step);
     for (uint32_t port = 0; port < WX_OUTPUTS_MAX; port++)
         if (step->node->out[port].readers)
             wx_step_emit(step, port, wx_batch_marker(pool, epoch));
@@ -236,11 +240,10 @@ uint32_t wax_worker_count(wax_cx *cx)
 void *wax_alloc(wax_cx *cx, size_t size)
 {
     struct wx_worker *worker = cx->worker;
-    if (size > worker->config.limits.record_max) {
+    /* Too much fails the record, but the body may write before it looks: it gets the memory. */
+    if (size > worker->config.limits.record_max)
         wax_fail(cx, "%zu bytes asked for: more than --max-record allows (%llu)", size,
                  (unsigned long long)worker->config.limits.record_max);
-        size = 1;
-    }
     if (!cx->out)
         cx->out = cx->scratch = wx_batch_marker(worker->pool, 0);
     return wx_batch_alloc(worker->pool, cx->out, size);

@@ -239,6 +239,11 @@ static void let_out(struct wx_worker *worker, bool late)
         struct wx_step *step = &worker->step[i];
         if (step->ops->idle && step->ops->idle(step, late))
             worker->activity++;
+        if (step->failures && !step->pending) {
+            wx_step_emit_failures(step);
+            wx_step_run(step);
+            worker->activity++;
+        }
     }
 }
 

@@ -305,9 +305,9 @@ class Usage(Case):
                 ("-w3 run simple", "'-w3' stands before the command: options follow it, as in 'wax COMMAND -w3'"),
                 ("run", "an argument is missing: FLOW[:NAME]"),
                 ("run simple other", "'other' is one argument too many"),
-                ("run simple -w0", "'-w' takes a whole number from 1 to 4096, not '0'"),
-                ("run simple -w -1", "'-w' takes a whole number from 1 to 4096, not '-1'"),
-                ("run simple -w3x", "'-w' takes a whole number from 1 to 4096, not '3x'"),
+                ("run simple -w0", "'-w' takes a whole number from 1 to 1024, not '0'"),
+                ("run simple -w -1", "'-w' takes a whole number from 1 to 1024, not '-1'"),
+                ("run simple -w3x", "'-w' takes a whole number from 1 to 1024, not '3x'"),
                 ("run simple --workers-per-process=", "'--workers-per-process' takes a whole number"),
                 ("run simple -w 99999999999999999999", "not '99999999999999999999'"),
                 ("run simple -w", "'-w' needs a value"),
@@ -343,7 +343,7 @@ class Usage(Case):
     def test_environment(self):
         self.write("simple.c", simple())
         for variable, value, text in (
-                ("WAX_WORKERS_PER_PROCESS", "0", "a whole number from 1 to 4096, not '0'"),
+                ("WAX_WORKERS_PER_PROCESS", "0", "a whole number from 1 to 1024, not '0'"),
                 ("WAX_PROCESSES", "two", "a whole number from 1 to 64, not 'two'"),
                 ("WAX_SNAPSHOT_INTERVAL", "-5", "not '-5'"),
                 ("WAX_PEER_TIMEOUT", "never", "not 'never'"),

@@ -431,7 +431,7 @@ class Refusing(ClusterTest):
 
     def test_mismatches(self):
         """Both sides say what differs, with both values."""
-        cases = [([], ["-w2"], "has 2 workers and this process 1", "has 1 workers and this process 2"),
+        cases = [([], ["-w2"], "runs with -w2 and this process with -w1", "runs with -w1 and this process with -w2"),
                  (["-Dn=7"], ["-Dn=8"], "has '8' for parameter 'n' and this process '7'",
                   "has '7' for parameter 'n' and this process '8'"),
                  (["-Dn=7"], [], "has none for parameter 'n' and this process '7'",

@@ -456,9 +456,22 @@ static bool serve(struct sim_cluster *c, struct actor *actor)
     return moved > 0 || wrote > 0;
 }
 
+/* A worker that had come to its end has committed all that it was told to before it leaves. */
+static void check_last_commits(struct sim_cluster *c, const struct actor *actor)
+{
+    uint64_t committed = atomic_load(&c->control[process_of(c, actor->index)].shared.committed);
+    for (uint32_t i = 0; i < c->graph->nodes; i++) {
+        const struct sim_sunk *sunk = &c->io->sunk[i * c->workers + actor->index];
+        if (sunk->committed < (sunk->ready < committed ? sunk->ready : committed))
+            fault(c, "sink '%s' leaves with epoch %" PRIu64 " committed, ready %" PRIu64 " of %" PRIu64,
+                  c->graph->node[i].id, sunk->committed, sunk->ready, committed);
+    }
+}
+
 static uint32_t run_worker(struct sim_cluster *c, struct actor *actor)
 {
     struct wx_wait wait;
+    uint32_t before = atomic_load(&c->status[actor->index].state);
     atomic_store(&actor->waker.parked, 0);
     actor->awake = true;
     if (actor->finished) {
@@ -470,6 +483,8 @@ static uint32_t run_worker(struct sim_cluster *c, struct actor *actor)
     if (turn == WX_TURN_FINISHED) {
         if (actor->net && *sim_net_error(actor->net))
             fault(c, "a link of worker %u broke: %s", actor->index, sim_net_error(actor->net));
+        if (before == WX_WORKER_STOPPED || before == WX_WORKER_FINISHED)
+            check_last_commits(c, actor);
         wx_worker_destroy(actor->worker);
         actor->worker = NULL;
         actor->finished = true;

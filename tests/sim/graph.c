@@ -16,6 +16,8 @@
 #define INPUT_RECORDS_MAX  4000u   /* of one part */
 #define TEXT_EXTRA         16.0    /* what a text may take beside its bytes */
 #define BLOCK_TEXT         65536.0 /* an exchange block with more text leaves */
+#define TEXTS_MAX          3.0     /* texts of one record: its key and two more */
+#define FEW                16.0    /* records that a fold copies out at once */
 
 struct maker {
     struct sim_graph *graph;
@@ -245,7 +247,7 @@ static void add_final(struct maker *m, uint32_t stream, const struct sim_op *op)
     out.ordered = out.same_record = false;
     out.after_final = true;
     out.text_max += op->grows;
-    out.batch_text = 3 * cap_of(out.type) * (out.text_max + TEXT_EXTRA); /* a key and two texts */
+    out.batch_text = BLOCK_TEXT + FEW * TEXTS_MAX * (out.text_max + TEXT_EXTRA);
     add_stream(m, node, out);
     choose_policy(m, node, &in);
 }
@@ -260,7 +262,8 @@ static void add_named(struct maker *m, uint32_t stream, const char *verb)
         out.key = SIM_KEY_NONE;
     else
         out.ordered = false;
-    out.batch_text += BLOCK_TEXT;
+    if (strcmp(verb, "redistribute") == 0)
+        out.batch_text = 2 * BLOCK_TEXT + TEXTS_MAX * (in.text_max + TEXT_EXTRA);
     add_stream(m, node, out);
 }
 
@@ -291,25 +294,37 @@ static void add_merge(struct maker *m, uint32_t stream)
     add_stream(m, node, out);
 }
 
-/* Folds that notice disorder are rare among all, and the only ones that do. */
-static bool prefers(struct maker *m, const struct sim_op *op, const struct sim_stream *in)
-{
-    return !in->ordered || op->needs_order || op->kind == SIM_KEY_ON || sim_once_in(m->random, 3);
-}
-
-/* A random operation that `stream` allows; NULL when there is none of `final` or not. */
+/* Any of the operations that `stream` allows, each as likely; NULL when there is none of `final` or not. */
 static const struct sim_op *pick_op(struct maker *m, uint32_t stream, bool final)
 {
     const struct sim_stream *in = &m->graph->stream[stream];
-    uint32_t first = sim_below(m->random, sim_op_count);
+    const struct sim_op *picked = NULL;
+    uint32_t fitting = 0;
     for (uint32_t i = 0; i < sim_op_count; i++) {
-        const struct sim_op *op = &sim_ops[(first + i) % sim_op_count];
+        const struct sim_op *op = &sim_ops[i];
         bool fold = op->kind == SIM_FOLD || op->kind == SIM_REDUCE;
         bool fits = final ? fold || op->kind == SIM_KEY_ON : !fold;
-        if (fits && can_use(m, op, in) && (!final || prefers(m, op, in)))
-            return op;
+        if (fits && can_use(m, op, in) && sim_once_in(m->random, ++fitting))
+            picked = op;
     }
+    return picked;
+}
+
+static const struct sim_op *op_named(const char *name)
+{
+    for (uint32_t i = 0; i < sim_op_count; i++)
+        if (strcmp(sim_ops[i].op->name, name) == 0)
+            return &sim_ops[i];
     return NULL;
+}
+
+/* Sees whether the parcels of a source stay in order on their way to the state of a key. */
+static void add_ledger(struct maker *m, uint32_t input)
+{
+    static const char *const keys[] = {"p_origin", "p_few", "p_word"};
+    uint32_t keyed = m->graph->streams;
+    add_step(m, input, op_named(keys[sim_below(m->random, 3)]));
+    add_final(m, keyed, op_named("p_ledger"));
 }
 
 static void add_something(struct maker *m)
@@ -344,6 +359,9 @@ void sim_graph_make(struct sim_graph *graph, const struct sim_style *style, stru
     uint32_t steps = style->steps < SIM_NODES_MAX / 2 ? style->steps : SIM_NODES_MAX / 2;
     for (uint32_t i = 0; i < steps; i++)
         add_something(&m);
+    for (uint32_t i = 0; i < inputs; i++)
+        if (graph->stream[i].type == SIM_PARCEL && !style->plain && sim_once_in(random, 3))
+            add_ledger(&m, i);
     for (uint32_t i = 0; i < graph->streams && graph->nodes < SIM_NODES_MAX; i++)
         if (graph->stream[i].readers == 0 && !sim_once_in(random, 8))
             add_output(&m, i);

@@ -68,19 +68,23 @@ static double batch_text(const struct bound *b, const struct wx_node *node, uint
     return most;
 }
 
-/* An exchange block: twice the records, and the strings of one batch above those at which it leaves. */
+/* The most that the texts of one record in or behind the user's step can have. */
+static double record_text(const struct bound *b, const struct wx_node *node)
+{
+    const struct sim_node *user = &b->graph->node[node->step->index];
+    double most = 0;
+    for (uint32_t i = 0; i < user->inputs; i++)
+        if (b->graph->stream[user->input[i]].text_max > most)
+            most = b->graph->stream[user->input[i]].text_max;
+    if (user->outputs && b->graph->stream[user->output[0]].text_max > most)
+        most = b->graph->stream[user->output[0]].text_max;
+    return 3 * (most + 16); /* a key and two texts */
+}
+
+/* An exchange block: twice the records, the strings at which it leaves, and those of one slice. */
 static double block(const struct bound *b, const struct wx_node *node)
 {
-    double text = 0;
-    if (has_strings(&node->in)) {
-        const struct sim_node *user = &b->graph->node[node->step->index];
-        for (uint32_t i = 0; i < user->inputs; i++)
-            if (b->graph->stream[user->input[i]].batch_text > text)
-                text = b->graph->stream[user->input[i]].batch_text;
-        if (user->outputs && b->graph->stream[user->output[0]].batch_text > text)
-            text = b->graph->stream[user->output[0]].batch_text;
-        text += 65536;
-    }
+    double text = has_strings(&node->in) ? 2 * 65536 + record_text(b, node) : 0;
     return columns(&node->in, 2 * wx_shape_cap(&node->in_ones)) + strings(text);
 }
 

@@ -689,8 +689,8 @@ static const struct mismatch {
     const char *said0, *said1;
 } mismatches[] = {
     {other_workers, false, 0,
-     "process 1 at 'b:2' has 1 workers and this process 2: give all processes the same -w",
-     "process 0 at 'a:1' has 2 workers and this process 1"},
+     "process 1 at 'b:2' runs with -w1 and this process with -w2: give all the same -w",
+     "process 0 at 'a:1' runs with -w2 and this process with -w1"},
     {other_list, false, 0,
      "process 1 at 'b:2' has the address list 'a:1;b:2' and this process 'a:1;b:2;c:3'",
      "process 0 at 'a:1' has the address list 'a:1;b:2;c:3' and this process 'a:1;b:2'"},
@@ -765,7 +765,7 @@ Test(session, a_mismatch_ends_the_joining_but_not_the_running)
         begin(&world.node[1]);
         run_to_the_end(wax_seconds(30));
         for (uint32_t i = 0; i < 3; i++)
-            expect(i, WX_EXIT_MISMATCH, "workers");
+            expect(i, WX_EXIT_MISMATCH, "-w1");
 
         new_world(seed, 3);
         begin_all();
