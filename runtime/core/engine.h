@@ -82,6 +82,9 @@ struct wx_plan {
     uint16_t owner[1024]; /* worker of each virtual partition */
 };
 
+/* A hash of a step's id, the same in every process: where its single parts and writers go. */
+uint32_t wx_id_hash(const char *id);
+
 /* ---- a worker's instance --------------------------------------------------------------------- */
 
 struct wx_slot {

@@ -91,7 +91,7 @@ static struct origin exchange(struct planner *p, struct origin from,
 }
 
 /* FNV-1a: spreads single parts and writers over the workers, the same in every process. */
-static uint32_t hash_id(const char *id)
+uint32_t wx_id_hash(const char *id)
 {
     uint32_t hash = 2166136261u;
     for (; *id; id++)
@@ -134,7 +134,7 @@ static struct origin plan_final(struct planner *p, const struct wx_flow_step *st
 
 static void plan_output(struct planner *p, const struct wx_flow_step *step, struct origin from)
 {
-    uint32_t writer = hash_id(step->id) % p->plan->workers;
+    uint32_t writer = wx_id_hash(step->id) % p->plan->workers;
     if (step->sink->ops->single)
         from = exchange(p, from, step, WX_ROUTE_ONE, writer);
     struct wx_node *node = add_node(p, WX_NODE_SINK, step);

@@ -46,14 +46,6 @@ static const wax_source_ops *ops_of(const struct wx_step *step)
     return step->node->step->src->ops;
 }
 
-static uint32_t first_worker(const char *id, uint32_t workers)
-{
-    uint32_t hash = 2166136261u;
-    for (; *id; id++)
-        hash = (hash ^ (unsigned char)*id) * 16777619u;
-    return hash % workers;
-}
-
 static void add_part(struct wax_parts *parts, const char *name)
 {
     struct wx_step *step = parts->step;
@@ -90,7 +82,7 @@ static void source_open(struct wx_step *step)
     step->own = wx_calloc(1, sizeof *step->own);
     struct wax_parts parts = {
         .step = step,
-        .first = first_worker(step->node->step->id, step->worker->plan->workers),
+        .first = wx_id_hash(step->node->step->id) % step->worker->plan->workers,
     };
     if (!ops->parts || !*ops->parts) {
         add_part(&parts, "");

@@ -327,6 +327,24 @@ static void add_ledger(struct maker *m, uint32_t input)
     add_final(m, keyed, op_named("p_ledger"));
 }
 
+/* Many keys: more than a batch of them on each worker, to be handed out through channels that are full. */
+static void add_census(struct maker *m, uint32_t input)
+{
+    static const char *const folds[] = {"n_sum", "n_tally_both", "n_tally"};
+    const struct sim_op *burst = op_named("n_burst");
+    uint32_t stream = m->graph->streams;
+    if (!can_use(m, burst, &m->graph->stream[input]))
+        return;
+    add_step(m, input, burst);
+    if (sim_once_in(m->random, 2)) {
+        add_final(m, stream, op_named("n_wide"));
+    } else {
+        add_step(m, stream, op_named("n_wide"));
+        add_final(m, stream + 1, op_named(folds[sim_below(m->random, 3)]));
+    }
+    add_named(m, m->graph->streams - 1, "redistribute");
+}
+
 static void add_something(struct maker *m)
 {
     uint32_t stream = pick_stream(m), choice = sim_below(m->random, 20);
@@ -362,6 +380,8 @@ void sim_graph_make(struct sim_graph *graph, const struct sim_style *style, stru
     for (uint32_t i = 0; i < inputs; i++)
         if (graph->stream[i].type == SIM_PARCEL && !style->plain && sim_once_in(random, 3))
             add_ledger(&m, i);
+        else if (graph->stream[i].type == SIM_NUMBER && !style->plain && sim_once_in(random, 4))
+            add_census(&m, i);
     for (uint32_t i = 0; i < graph->streams && graph->nodes < SIM_NODES_MAX; i++)
         if (graph->stream[i].readers == 0 && !sim_once_in(random, 8))
             add_output(&m, i);
