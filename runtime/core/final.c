@@ -19,8 +19,9 @@
 #define COMBINE_GAIN  2u          /* records per key below which combining does not pay */
 #define BYPASS_FIRST  16u   /* records let through after that, in units of the table's fill; */
 #define BYPASS_LAST   4096u /* doubled each time in a row that it did not pay, up to this */
-#define DEEP_STRIDE   16u /* keys read from a table at once when they or their states have strings \
-                           */
+#define DEEP_STRIDE                                                                                \
+    16u /* keys read from a table at once when they or their states have strings                   \
+         */
 #define DEEP_BYTES (64u << 10) /* strings after which a batch of them is handed out */
 
 struct wx_step_own {

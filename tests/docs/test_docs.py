@@ -6,7 +6,8 @@ In a page
   - a ```console block is a session: lines that begin with "$ " are commands (one that ends in a backslash goes on in
     the next line), the others are what they print, standard error included. "..." stands for anything within a
     line, and alone for any lines. All blocks of a page are one session, in order, in one scratch directory that looks
-    like the source tree. A command must succeed unless "echo $?" follows it. Ports 2101 to 2109 are replaced by free ones.
+    like the source tree. A command must succeed unless "echo $?" follows it.
+    Ports 2101 to 2109 are replaced by free ones.
   - a block in any language whose first line is a comment "file: NAME" is written to that file.
   - other ```c blocks are fragments: they must compile, together with those before them in the same section; "```c flow"
     holds statements of a WAX_DATAFLOW.

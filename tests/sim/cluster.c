@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The simulated cluster. An actor is a worker (or, when that has ended, what serves its sockets) or the
- * control of a process. Each step of the schedule takes one of the actors that have something to do, at
- * random, and lets it take one turn. A worker that said it is idle sleeps until something wakes it, by the
- * same paths as in earnest: its waker, its sockets, or its deadline. When everybody sleeps, the clock goes to
- * the next thing that will happen; when nothing will, and workers are left, they wait for each other.
+ * The simulated cluster. An actor is a worker (or, when that has ended, what serves its sockets) or
+ * the control of a process. Each step of the schedule takes one of the actors that have something
+ * to do, at random, and lets it take one turn. A worker that said it is idle sleeps until something
+ * wakes it, by the same paths as in earnest: its waker, its sockets, or its deadline. When
+ * everybody sleeps, the clock goes to the next thing that will happen; when nothing will, and
+ * workers are left, they wait for each other.
  */
 #include "sim/cluster.h"
 
@@ -18,8 +19,8 @@
 #include "sim/control.h"
 #include "sim/memory.h"
 
-#define TURNS_MAX 3000000u /* a run that takes more goes round in circles */
-#define CLOCK_MAX 10000000000000 /* and so does one that takes months */
+#define TURNS_MAX 3000000u         /* a run that takes more goes round in circles */
+#define CLOCK_MAX 10000000000000   /* and so does one that takes months */
 #define START     1700000000000000 /* a wax_time */
 
 struct actor {
@@ -58,17 +59,20 @@ struct sim_cluster {
     bool told; /* `end` was asked for */
 };
 
-static struct sim_cluster *current; /* of this thread of tests: callbacks of io have no argument for it */
+static struct sim_cluster
+    *current; /* of this thread of tests: callbacks of io have no argument for it */
 
 const char *sim_bug_name(enum sim_bug bug)
 {
     static const char *const names[SIM_BUGS] = {
-        "none",          "batch lost",     "batch delivered twice",        "batches swapped",
-        "marker early",  "batch misrouted", "commit early", "wake-up lost", "batch leaked", "credit ignored"};
+        "none",         "batch lost",      "batch delivered twice", "batches swapped",
+        "marker early", "batch misrouted", "commit early",          "wake-up lost",
+        "batch leaked", "credit ignored"};
     return names[bug];
 }
 
-/* ---- callbacks --------------------------------------------------------------------------------------- */
+/* ---- callbacks
+ * --------------------------------------------------------------------------------------- */
 
 static wax_time read_clock(void *arg)
 {
@@ -113,7 +117,8 @@ static void on_fault(struct sim_io *io, const char *text)
         current->result->fault = wx_strdup(text);
 }
 
-static void fault(struct sim_cluster *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void fault(struct sim_cluster *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 static void fault(struct sim_cluster *c, const char *fmt, ...)
 {
     va_list args;
@@ -123,7 +128,8 @@ static void fault(struct sim_cluster *c, const char *fmt, ...)
     va_end(args);
 }
 
-/* ---- wiring ---------------------------------------------------------------------------------------------- */
+/* ---- wiring
+ * ---------------------------------------------------------------------------------------------- */
 
 static uint32_t process_of(const struct sim_cluster *c, uint32_t worker)
 {
@@ -152,13 +158,13 @@ static void make_net(struct sim_cluster *c, uint32_t worker)
         .edges = c->edges,
         .shapes = shapes,
         .pool = c->actor[worker].pool,
-        .credit = no_credit                           ? UINT64_MAX / 4
+        .credit = no_credit                          ? UINT64_MAX / 4
                   : c->setup->credit < WX_CREDIT_MIN ? WX_CREDIT_MIN
                                                      : c->setup->credit,
         .item_max = 2 * (SIM_RECORD_MAX + SIM_FANOUT_MAX) + WX_FRAME_MAX,
     };
-    c->actor[worker].net = sim_net_create(c->workers - c->setup->workers, &links, &c->random, &c->now,
-                                          &c->setup->wire);
+    c->actor[worker].net = sim_net_create(c->workers - c->setup->workers, &links, &c->random,
+                                          &c->now, &c->setup->wire);
     free(shapes);
 }
 
@@ -290,7 +296,8 @@ static bool make(struct sim_cluster *c)
     return true;
 }
 
-/* ---- taking it apart, with the checks that belong there ------------------------------------------------------- */
+/* ---- taking it apart, with the checks that belong there
+ * ------------------------------------------------------- */
 
 static void check_pools(struct sim_cluster *c)
 {
@@ -316,7 +323,8 @@ static void check_leaks(struct sim_cluster *c)
         struct wx_pool *pool = c->actor[i].pool;
         wx_batch_put(pool, wx_batch_marker(pool, 1));
         if (wx_pool_used(pool) != 0)
-            fault(c, "%zu bytes of batches of worker %u were never released", wx_pool_used(pool), i);
+            fault(c, "%zu bytes of batches of worker %u were never released", wx_pool_used(pool),
+                  i);
     }
     for (uint32_t i = 0; i < c->graph->nodes * c->workers; i++)
         if (c->io->sunk[i].open)
@@ -354,12 +362,13 @@ static void unmake(struct sim_cluster *c)
     wx_flow_destroy(c->flow);
 }
 
-/* ---- a deadlock: what everybody waits for --------------------------------------------------------------------------- */
+/* ---- a deadlock: what everybody waits for
+ * --------------------------------------------------------------------------- */
 
 static void print_step(const struct wx_step *step, FILE *to)
 {
-    static const char *const kinds[] = {"source", "kernel",  "inspect", "key",   "unkey", "merge",
-                                        "combine", "send", "receive", "final", "sink"};
+    static const char *const kinds[] = {"source",  "kernel", "inspect", "key",   "unkey", "merge",
+                                        "combine", "send",   "receive", "final", "sink"};
     fprintf(to, "    %-8s %-12s passed %" PRIu64, kinds[step->node->kind], step->node->step->id,
             step->passed);
     if (step->marker)
@@ -392,7 +401,8 @@ static void describe_deadlock(struct sim_cluster *c)
     for (uint32_t i = 0; i < c->setup->processes; i++)
         fprintf(to, "  process %u: committed %" PRIu64 ", close below %" PRIu64 ", stop %u\n", i,
                 atomic_load(&c->control[i].shared.committed),
-                atomic_load(&c->control[i].shared.close_below), atomic_load(&c->control[i].shared.stop));
+                atomic_load(&c->control[i].shared.close_below),
+                atomic_load(&c->control[i].shared.stop));
     fclose(to);
     if (!c->result->fault)
         c->result->fault = text;
@@ -400,7 +410,7 @@ static void describe_deadlock(struct sim_cluster *c)
         free(text);
 }
 
-/* ---- the schedule ----------------------------------------------------------------------------------------------------- */
+/* ---- the schedule ---------------------------------------------------------------------------- */
 
 /* When the worker, or what serves its sockets, has something to do; 0: now. */
 static wax_time actor_wakes_at(const struct actor *actor)
@@ -463,7 +473,9 @@ static void check_last_commits(struct sim_cluster *c, const struct actor *actor)
     for (uint32_t i = 0; i < c->graph->nodes; i++) {
         const struct sim_sunk *sunk = &c->io->sunk[i * c->workers + actor->index];
         if (sunk->committed < (sunk->ready < committed ? sunk->ready : committed))
-            fault(c, "sink '%s' leaves with epoch %" PRIu64 " committed, ready %" PRIu64 " of %" PRIu64,
+            fault(c,
+                  "sink '%s' leaves with epoch %" PRIu64 " committed, ready %" PRIu64
+                  " of %" PRIu64,
                   c->graph->node[i].id, sunk->committed, sunk->ready, committed);
     }
 }
@@ -537,7 +549,8 @@ static void run(struct sim_cluster *c)
         c->now += sim_below(&c->random, 20);
         ask_to_end(c);
         if (++result->turns > TURNS_MAX || c->now - START > CLOCK_MAX)
-            fault(c, "no end after %" PRIu64 " turns and %" PRId64 " us", result->turns, c->now - START);
+            fault(c, "no end after %" PRIu64 " turns and %" PRId64 " us", result->turns,
+                  c->now - START);
     }
 }
 
@@ -557,8 +570,8 @@ static void take_result(struct sim_cluster *c)
     result->bug_used = c->mischief.used;
 }
 
-void sim_cluster_run(const struct sim_setup *setup, const struct sim_graph *graph, struct sim_io *io,
-                     struct sim_result *result)
+void sim_cluster_run(const struct sim_setup *setup, const struct sim_graph *graph,
+                     struct sim_io *io, struct sim_result *result)
 {
     struct sim_cluster c = {
         .setup = setup,

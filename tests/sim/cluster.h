@@ -6,8 +6,9 @@
 #include "sim/net.h"
 
 /*
- * A cluster of workers in one thread. The engine's workers, rings and links are the real ones; clock, network,
- * control and the order in which anything happens are simulated and follow from the seed.
+ * A cluster of workers in one thread. The engine's workers, rings and links are the real ones;
+ * clock, network, control and the order in which anything happens are simulated and follow from the
+ * seed.
  */
 
 /* Deliberate defects, to see that the checks find them. */
@@ -51,12 +52,12 @@ struct sim_result {
     bool finished; /* all workers came to the end of the input */
     struct wx_error failure;
     uint64_t turns, trace; /* how many, and a hash over all */
-    size_t peak, bound; /* of the worker's pool that came closest to what the formula allows */
-    bool bug_used;      /* there was an occasion for the bug */
+    size_t peak, bound;    /* of the worker's pool that came closest to what the formula allows */
+    bool bug_used;         /* there was an occasion for the bug */
 };
 
 /* `io` was initialised for all workers of the cluster. */
-void sim_cluster_run(const struct sim_setup *setup, const struct sim_graph *graph, struct sim_io *io,
-                     struct sim_result *result);
+void sim_cluster_run(const struct sim_setup *setup, const struct sim_graph *graph,
+                     struct sim_io *io, struct sim_result *result);
 
 #endif /* SIM_CLUSTER_H */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Control, reduced to what decides about epochs and about the end: what all have passed is committed; when
- * all have passed the end of the input, or have drained, all may go; a failure or a second signal lets all
- * go at once.
+ * Control, reduced to what decides about epochs and about the end: what all have passed is
+ * committed; when all have passed the end of the input, or have drained, all may go; a failure or a
+ * second signal lets all go at once.
  */
 #include "sim/control.h"
 
@@ -23,7 +23,8 @@ static void wake_all(struct sim_control *control)
         wx_waker_notify(control->wakers[i]);
 }
 
-static void send(struct sim_controls *all, struct sim_control *from, struct sim_control *to, wax_time now)
+static void send(struct sim_controls *all, struct sim_control *from, struct sim_control *to,
+                 wax_time now)
 {
     if (to->messages == to->message_cap) {
         to->message_cap = to->message_cap ? to->message_cap * 2 : 16;
@@ -115,7 +116,8 @@ static void advance(struct sim_controls *all, struct sim_control *control)
     bool drained = sum.draining && sum.passed + 1 >= sum.close_below;
     if (sum.draining)
         set_stop(control, WX_STOP_DRAIN);
-    /* Who leaves says so: another may see it differently by then, because it heard of the stop later. */
+    /* Who leaves says so: another may see it differently by then, because it heard of the stop
+     * later. */
     if (sum.leaving || (sum.idle && drained && !sum.finished)) {
         control->dirty |= !control->leaving;
         control->leaving = true;

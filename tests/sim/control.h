@@ -6,8 +6,8 @@
 #include "sim/tap.h"
 
 /*
- * The control thread of each process, as far as workers notice it: hears of closed epochs, of what others have
- * passed and of failures, with a delay, and tells its own workers.
+ * The control thread of each process, as far as workers notice it: hears of closed epochs, of what
+ * others have passed and of failures, with a delay, and tells its own workers.
  */
 
 #define SIM_PROCESSES_MAX 4
@@ -31,7 +31,7 @@ struct sim_control {
     bool dirty; /* a worker called notify() */
     struct sim_news said, known[SIM_PROCESSES_MAX];
     uint64_t committed;
-    bool draining, leaving; /* asked to */
+    bool draining, leaving;    /* asked to */
     struct sim_message *inbox; /* in the order in which they arrive */
     uint32_t messages, message_cap;
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Random dataflows. The generator keeps for each stream what it must know to choose a next step that makes
- * sense: its types, whether order still holds, and about how many records it has, so that steps that
- * multiply records do not make a graph that nobody can run. Streams that nobody reads get an output, most of
- * them.
+ * Random dataflows. The generator keeps for each stream what it must know to choose a next step
+ * that makes sense: its types, whether order still holds, and about how many records it has, so
+ * that steps that multiply records do not make a graph that nobody can run. Streams that nobody
+ * reads get an output, most of them.
  */
 #include "sim/graph.h"
 
@@ -25,7 +25,8 @@ struct maker {
     const struct sim_style *style;
 };
 
-/* ---- steps and streams ------------------------------------------------------------------------- */
+/* ---- steps and streams -------------------------------------------------------------------------
+ */
 
 static struct sim_node *add_node(struct maker *m, enum sim_node_kind kind, const char *prefix)
 {
@@ -76,7 +77,8 @@ static uint32_t pick_stream(struct maker *m)
     return pick;
 }
 
-/* ---- sources and sinks --------------------------------------------------------------------------- */
+/* ---- sources and sinks
+ * --------------------------------------------------------------------------- */
 
 static void choose_volume(struct maker *m, struct sim_source *source)
 {
@@ -95,7 +97,8 @@ static void choose_texts(struct maker *m, struct sim_source *source)
 {
     struct sim_random *random = m->random;
     source->text_max = sim_once_in(random, 4) ? 2000 : 60;
-    source->text_max = m->style->text_max < source->text_max ? m->style->text_max : source->text_max;
+    source->text_max =
+        m->style->text_max < source->text_max ? m->style->text_max : source->text_max;
     if (source->type == SIM_NUMBER || m->style->text_max <= 2000 || !sim_once_in(random, 2))
         return;
     source->text_max = sim_between(random, 2000, m->style->text_max);
@@ -165,7 +168,8 @@ static void add_output(struct maker *m, uint32_t stream)
     m->graph->outputs++;
 }
 
-/* ---- steps ----------------------------------------------------------------------------------------- */
+/* ---- steps
+ * ----------------------------------------------------------------------------------------- */
 
 static bool can_use(const struct maker *m, const struct sim_op *op, const struct sim_stream *in)
 {
@@ -207,12 +211,11 @@ static void choose_policy(struct maker *m, struct sim_node *node, const struct s
 /* map, filter, flat_map, key_on, key_rm; or a branch by a filter's body. */
 static void add_step(struct maker *m, uint32_t stream, const struct sim_op *op)
 {
-    static const char *const names[] = {"map",    "filter", "flat", "key",
-                                        "key-rm", "fold",   "reduce"};
+    static const char *const names[] = {"map", "filter", "flat", "key", "key-rm", "fold", "reduce"};
     struct sim_stream in = m->graph->stream[stream], out = in;
     bool branch = op->kind == SIM_FILTER && sim_once_in(m->random, 2);
-    struct sim_node *node = add_node(m, branch ? SIM_BRANCH : SIM_STEP,
-                                     branch ? "branch" : names[op->kind]);
+    struct sim_node *node =
+        add_node(m, branch ? SIM_BRANCH : SIM_STEP, branch ? "branch" : names[op->kind]);
     node->op = op;
     read_stream(m, node, stream);
     out.type = op->out;
@@ -237,9 +240,9 @@ static void add_final(struct maker *m, uint32_t stream, const struct sim_op *op)
     struct sim_stream in = m->graph->stream[stream], out = in;
     bool count = op->kind == SIM_KEY_ON;
     struct sim_node *node = add_node(m, count ? SIM_COUNT : SIM_FINAL,
-                                     count                     ? "count"
+                                     count                    ? "count"
                                      : op->kind == SIM_REDUCE ? "reduce"
-                                                               : "fold");
+                                                              : "fold");
     node->op = op;
     read_stream(m, node, stream);
     out.type = count ? SIM_NUMBER : op->out;
@@ -294,7 +297,8 @@ static void add_merge(struct maker *m, uint32_t stream)
     add_stream(m, node, out);
 }
 
-/* Any of the operations that `stream` allows, each as likely; NULL when there is none of `final` or not. */
+/* Any of the operations that `stream` allows, each as likely; NULL when there is none of `final` or
+ * not. */
 static const struct sim_op *pick_op(struct maker *m, uint32_t stream, bool final)
 {
     const struct sim_stream *in = &m->graph->stream[stream];
@@ -327,7 +331,8 @@ static void add_ledger(struct maker *m, uint32_t input)
     add_final(m, keyed, op_named("p_ledger"));
 }
 
-/* Many keys: more than a batch of them on each worker, to be handed out through channels that are full. */
+/* Many keys: more than a batch of them on each worker, to be handed out through channels that are
+ * full. */
 static void add_census(struct maker *m, uint32_t input)
 {
     static const char *const folds[] = {"n_sum", "n_tally_both", "n_tally"};
@@ -365,7 +370,8 @@ static void add_something(struct maker *m)
     }
 }
 
-void sim_graph_make(struct sim_graph *graph, const struct sim_style *style, struct sim_random *random)
+void sim_graph_make(struct sim_graph *graph, const struct sim_style *style,
+                    struct sim_random *random)
 {
     struct maker m = {graph, random, style};
     *graph = (struct sim_graph){0};
@@ -389,7 +395,8 @@ void sim_graph_make(struct sim_graph *graph, const struct sim_style *style, stru
         add_output(&m, graph->streams - 1);
 }
 
-/* ---- what sources give -------------------------------------------------------------------------------- */
+/* ---- what sources give
+ * -------------------------------------------------------------------------------- */
 
 /* Words of a few letters, blanks between them; here and there a capital. */
 static void fill_text(uint64_t seed, char *text, uint32_t len)
@@ -434,9 +441,11 @@ void sim_source_record(const struct sim_source *source, uint32_t part, uint32_t 
     }
 }
 
-/* ---- the same graph for the engine ----------------------------------------------------------------------- */
+/* ---- the same graph for the engine
+ * ----------------------------------------------------------------------- */
 
-/* A wax_dataflow has no argument: this is what its builder builds, and what became of each stream. */
+/* A wax_dataflow has no argument: this is what its builder builds, and what became of each stream.
+ */
 static struct {
     const struct sim_graph *graph;
     struct sim_io *io;
@@ -499,7 +508,8 @@ wax_flow *sim_graph_build(const struct sim_graph *graph, struct sim_io *io, stru
     return wx_flow_build(&dataflow, NULL, 0, err);
 }
 
-/* ---- for the reader ---------------------------------------------------------------------------------------- */
+/* ---- for the reader
+ * ---------------------------------------------------------------------------------------- */
 
 static void print_source(const struct sim_source *source, FILE *to)
 {
@@ -527,7 +537,8 @@ void sim_graph_print(const struct sim_graph *graph, FILE *to)
         if (node->kind == SIM_INPUT)
             print_source(&node->source, to);
         if (node->kind == SIM_OUTPUT)
-            fprintf(to, "%s%s", node->sink.single ? " single" : "", node->sink.slow_in ? " slow" : "");
+            fprintf(to, "%s%s", node->sink.single ? " single" : "",
+                    node->sink.slow_in ? " slow" : "");
         fprintf(to, "\n");
     }
 }

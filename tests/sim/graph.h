@@ -8,9 +8,9 @@
 #include "sim/random.h"
 
 /*
- * A random dataflow: steps and streams, what is in them, and where the data comes from. Made from a generator
- * alone, so that a seed names it. The engine gets it through the public API (sim_graph_build), the interpreter
- * reads it as it is.
+ * A random dataflow: steps and streams, what is in them, and where the data comes from. Made from a
+ * generator alone, so that a seed names it. The engine gets it through the public API
+ * (sim_graph_build), the interpreter reads it as it is.
  */
 
 #define SIM_NODES_MAX   64
@@ -38,13 +38,13 @@ struct sim_source {
     uint32_t first_origin; /* the origin of part 0 */
     uint32_t records[SIM_ORIGINS];
     uint64_t seed;
-    uint32_t batch_max;    /* records of one call, at most */
-    uint32_t pause_in;     /* pauses once in so many calls; 0: never */
+    uint32_t batch_max; /* records of one call, at most */
+    uint32_t pause_in;  /* pauses once in so many calls; 0: never */
     wax_duration pause_max;
-    uint32_t text_max;     /* bytes; most texts are far shorter */
-    uint32_t long_in;      /* one text in so many is a long one; 0: none */
-    bool ends_late;        /* says that a part has ended in a call of its own */
-    int64_t fails_at;      /* record of part 0 at which it fails; -1: it does not */
+    uint32_t text_max; /* bytes; most texts are far shorter */
+    uint32_t long_in;  /* one text in so many is a long one; 0: none */
+    bool ends_late;    /* says that a part has ended in a call of its own */
+    int64_t fails_at;  /* record of part 0 at which it fails; -1: it does not */
 };
 
 struct sim_sink {
@@ -62,8 +62,8 @@ struct sim_stream {
     bool ordered;     /* the records of one part come in order */
     bool same_record; /* parcels tell where they come from and in which epoch they were given */
     bool after_final;
-    uint32_t sources; /* set of sources that it comes from */
-    double records;   /* about how many */
+    uint32_t sources;  /* set of sources that it comes from */
+    double records;    /* about how many */
     uint32_t text_max; /* bytes of the longest text that a record, or its key, may have */
     double batch_text; /* bytes of all texts that one batch may point to */
 };
@@ -91,20 +91,21 @@ struct sim_style {
     uint32_t records;  /* of all sources, about */
     uint32_t text_max; /* bytes of the longest text */
     bool may_stop;     /* steps that refuse a record may stop the dataflow */
-    bool pressure;     /* sources never pause, worker 0 is slow in its sinks, exchanges lie between */
-    bool numbers;      /* sources give numbers only */
-    bool plain;        /* no steps that multiply records, no finals */
+    bool pressure; /* sources never pause, worker 0 is slow in its sinks, exchanges lie between */
+    bool numbers;  /* sources give numbers only */
+    bool plain;    /* no steps that multiply records, no finals */
 };
 
-void sim_graph_make(struct sim_graph *graph, const struct sim_style *style, struct sim_random *random);
+void sim_graph_make(struct sim_graph *graph, const struct sim_style *style,
+                    struct sim_random *random);
 
 /* Record `k` of part `part`. `text` has room for source->text_max bytes. */
 void sim_source_record(const struct sim_source *source, uint32_t part, uint32_t k,
                        struct sim_item *item, char *text);
 
 struct sim_io;
-/* Builds it through the public API; `io` serves its sources and sinks and must outlive the flow. One thread at a
- * time. Returns owned, or NULL with `err` filled. */
+/* Builds it through the public API; `io` serves its sources and sinks and must outlive the flow.
+ * One thread at a time. Returns owned, or NULL with `err` filled. */
 wax_flow *sim_graph_build(const struct sim_graph *graph, struct sim_io *io, struct wx_error *err);
 
 /* One line per step. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sources and sinks of random dataflows. A source's records follow from its seed alone; how many a call
- * gives and when it pauses are drawn from a generator of the part's own, so that neither depends on the
- * schedule. Parcels carry the epoch in which they were given, and a sink compares it with the epoch that
- * it is in: a marker that overtakes a record, or is overtaken, shows there.
+ * Sources and sinks of random dataflows. A source's records follow from its seed alone; how many a
+ * call gives and when it pauses are drawn from a generator of the part's own, so that neither
+ * depends on the schedule. Parcels carry the epoch in which they were given, and a sink compares it
+ * with the epoch that it is in: a marker that overtakes a record, or is overtaken, shows there.
  */
 #include "sim/io.h"
 
@@ -26,7 +26,8 @@ static void fault(struct sim_io *io, const char *fmt, ...)
     io->fault(io, text);
 }
 
-/* ---- sources --------------------------------------------------------------------------------------- */
+/* ---- sources
+ * --------------------------------------------------------------------------------------- */
 
 typedef struct sim_reader {
     struct sim_io *io;
@@ -87,9 +88,10 @@ static void give_one(const sim_reader *reader, wax_io *io, wax_cursor *cursor, u
         *(int64_t *)wax_cursor_slot_(cursor, sizeof(int64_t)) = item.number[0];
         return;
     }
-    /* The slot first: it may chain another batch, and the text belongs to the one with the record. */
+    /* The slot first: it may chain another batch, and the text belongs to the one with the record.
+     */
     void *slot = wax_cursor_slot_(cursor, reader->source->type == SIM_TEXT ? sizeof(wax_str)
-                                                                          : sizeof(sim_parcel));
+                                                                           : sizeof(sim_parcel));
     wax_str text = wax_dup(io->cx, item.text[0].ptr, item.text[0].len);
     if (reader->source->type == SIM_TEXT)
         *(wax_str *)slot = text;
@@ -162,7 +164,8 @@ wax_src *sim_io_source(struct sim_io *io, const struct sim_source *source)
                              &reader);
 }
 
-/* ---- sinks ------------------------------------------------------------------------------------------- */
+/* ---- sinks
+ * ------------------------------------------------------------------------------------------- */
 
 typedef struct sim_writer {
     struct sim_io *io;
@@ -220,9 +223,11 @@ static void take_one(sim_writer *writer, wax_io *io, uint32_t i)
     const struct sim_stream *stream = &writer->io->graph->stream[node_of(writer)->input[0]];
     struct sim_item item;
     const char *key = io->keys ? (const char *)io->keys + i * (size_t)io->key_type->size : NULL;
-    sim_item_read(&item, io->type, (const char *)io->in + i * (size_t)io->type->size, io->key_type, key);
+    sim_item_read(&item, io->type, (const char *)io->in + i * (size_t)io->type->size, io->key_type,
+                  key);
     if (item.type != stream->type || item.key != stream->key)
-        fault(writer->io, "sink '%s' gets type %d with key %d", node_of(writer)->id, item.type, item.key);
+        fault(writer->io, "sink '%s' gets type %d with key %d", node_of(writer)->id, item.type,
+              item.key);
     if (item.type == SIM_PARCEL)
         check_parcel(writer, &item);
     char text[SIM_RECORD_SHOWN];
@@ -268,7 +273,8 @@ static int commit(void *self, uint64_t epoch, wax_cx *cx)
     sim_writer *writer = self;
     struct sim_sunk *sunk = writer->sunk;
     if (epoch > sunk->ready || epoch <= sunk->committed)
-        fault(writer->io, "sink '%s' commits epoch %" PRIu64 ", ready %" PRIu64 ", committed %" PRIu64,
+        fault(writer->io,
+              "sink '%s' commits epoch %" PRIu64 ", ready %" PRIu64 ", committed %" PRIu64,
               node_of(writer)->id, epoch, sunk->ready, sunk->committed);
     if (writer->io->all_passed && !writer->io->all_passed(writer->io, epoch))
         fault(writer->io, "sink '%s' commits epoch %" PRIu64 " before all workers have passed it",
@@ -314,7 +320,8 @@ wax_sink *sim_io_sink(struct sim_io *io, uint32_t node)
     return wax_sink_create(sink->single ? &single_sink : &any_sink, &writer);
 }
 
-/* ---- one run -------------------------------------------------------------------------------------------- */
+/* ---- one run
+ * -------------------------------------------------------------------------------------------- */
 
 void sim_io_init(struct sim_io *io, const struct sim_graph *graph, uint32_t workers, uint64_t seed)
 {

@@ -5,9 +5,9 @@
 #include "sim/graph.h"
 
 /*
- * Sources and sinks of random dataflows, and what one run of a dataflow has left behind in them. Sources
- * remember how much they gave; sinks collect everything, each worker apart, and check as they go that epochs
- * come in order and nothing is committed too early.
+ * Sources and sinks of random dataflows, and what one run of a dataflow has left behind in them.
+ * Sources remember how much they gave; sinks collect everything, each worker apart, and check as
+ * they go that epochs come in order and nothing is committed too early.
  */
 
 #define SIM_WORKERS_MAX 16

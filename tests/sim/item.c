@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records as tests handle them. Bags are compared by the number of their records and the sum of their
- * hashes; only when those differ they are sorted to find out in what. The hash has nothing in common with
- * the engine's.
+ * Records as tests handle them. Bags are compared by the number of their records and the sum of
+ * their hashes; only when those differ they are sorted to find out in what. The hash has nothing in
+ * common with the engine's.
  */
 #include "sim/item.h"
 
@@ -261,7 +261,8 @@ static int print_head(char *text, size_t size, const char *head, uint32_t len)
     if (len == UINT32_MAX)
         return snprintf(text, size, "none");
     int shown = len < SIM_HEAD ? (int)len : SIM_HEAD;
-    return snprintf(text, size, "'%.*s'%s (%u bytes)", shown, head, len > SIM_HEAD ? "..." : "", len);
+    return snprintf(text, size, "'%.*s'%s (%u bytes)", shown, head, len > SIM_HEAD ? "..." : "",
+                    len);
 }
 
 static void print_seen(const struct sim_seen *seen, char *text, size_t size)
@@ -288,8 +289,8 @@ void sim_item_print(const struct sim_item *item, char *text, size_t size)
     sim_bag_fini(&one);
 }
 
-bool sim_bag_compare(struct sim_bag *got, struct sim_bag *want, enum sim_relation relation, char *why,
-                     size_t size)
+bool sim_bag_compare(struct sim_bag *got, struct sim_bag *want, enum sim_relation relation,
+                     char *why, size_t size)
 {
     if (got->n == want->n && got->sum == want->sum)
         return true;
@@ -316,8 +317,8 @@ bool sim_bag_compare(struct sim_bag *got, struct sim_bag *want, enum sim_relatio
     }
     if (surplus == 0 && (missing == 0 || relation == SIM_PART_OF))
         return true;
-    snprintf(why, size, "%zu records, %zu expected: %zu missing%s%s; %zu too many%s%s", got->n, want->n,
-             missing, missing ? ", as " : "", first_missing, surplus, surplus ? ", as " : "",
-             first_surplus);
+    snprintf(why, size, "%zu records, %zu expected: %zu missing%s%s; %zu too many%s%s", got->n,
+             want->n, missing, missing ? ", as " : "", first_missing, surplus,
+             surplus ? ", as " : "", first_surplus);
     return false;
 }

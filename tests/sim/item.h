@@ -8,15 +8,15 @@
 #include <wax/wax.h>
 
 /*
- * The records of the random dataflows, in the forms in which tests handle them: the C types that travel
- * through the engine, the one wide struct that the interpreter works on, and the bags in which sinks and
- * interpreter collect what came out, to be compared.
+ * The records of the random dataflows, in the forms in which tests handle them: the C types that
+ * travel through the engine, the one wide struct that the interpreter works on, and the bags in
+ * which sinks and interpreter collect what came out, to be compared.
  */
 
 #define SIM_ORIGINS 16 /* parts of sources in one dataflow, at most */
 
-/* `origin` and `seq` say which record of which part this is (origin -1: it can no longer be told), and
- * `epoch` in which epoch the source gave it. */
+/* `origin` and `seq` say which record of which part this is (origin -1: it can no longer be told),
+ * and `epoch` in which epoch the source gave it. */
 WAX_RECORD(sim_parcel, (int64_t, value), (int64_t, origin), (int64_t, seq), (int64_t, epoch),
            (wax_str, text));
 WAX_RECORD(sim_tally, (int64_t, count), (int64_t, sum), (int64_t, low), (int64_t, high));
@@ -57,8 +57,8 @@ struct sim_item {
 void sim_item_read(struct sim_item *item, const wax_type *type, const void *rec,
                    const wax_type *key_type, const void *key);
 /*
- * A refused record as it is compared: the beginning of its text in `shown`, and in it the epoch of a parcel, which
- * depends on the schedule, replaced by 0.
+ * A refused record as it is compared: the beginning of its text in `shown`, and in it the epoch of
+ * a parcel, which depends on the schedule, replaced by 0.
  */
 #define SIM_RECORD_SHOWN 512
 wax_str sim_record_shown(wax_str record, char shown[SIM_RECORD_SHOWN]);
@@ -75,7 +75,8 @@ wax_str sim_arena_fmt(struct sim_arena *arena, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void sim_arena_fini(struct sim_arena *arena);
 
-/* One record as a bag keeps it: numbers, lengths, a hash over everything, and how its texts begin. */
+/* One record as a bag keeps it: numbers, lengths, a hash over everything, and how its texts begin.
+ */
 #define SIM_HEAD 24
 struct sim_seen {
     uint64_t hash;
@@ -86,7 +87,8 @@ struct sim_seen {
     uint8_t type, key, zero[6];
 };
 
-/* A multiset of records. Zeroed is empty. One that only `counts` cannot tell what the difference is. */
+/* A multiset of records. Zeroed is empty. One that only `counts` cannot tell what the difference
+ * is. */
 struct sim_bag {
     bool counts;
     struct sim_seen *seen;
@@ -99,10 +101,10 @@ void sim_bag_fini(struct sim_bag *bag);
 
 enum sim_relation { SIM_EQUAL, SIM_PART_OF };
 /*
- * Is `got` equal to `want`, or a part of it? Sorts both when they differ. Returns true, or false with the first
- * difference in `why`.
+ * Is `got` equal to `want`, or a part of it? Sorts both when they differ. Returns true, or false
+ * with the first difference in `why`.
  */
-bool sim_bag_compare(struct sim_bag *got, struct sim_bag *want, enum sim_relation relation, char *why,
-                     size_t size);
+bool sim_bag_compare(struct sim_bag *got, struct sim_bag *want, enum sim_relation relation,
+                     char *why, size_t size);
 
 #endif /* SIM_ITEM_H */

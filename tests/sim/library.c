@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bodies of random dataflows. What decides about a record is made from its value by `digest`, so that
- * every seed gives other decisions. All of them are deterministic, and what is folded does not depend on the
- * order of records: a dataflow has the same results however it is scheduled.
+ * The bodies of random dataflows. What decides about a record is made from its value by `digest`,
+ * so that every seed gives other decisions. All of them are deterministic, and what is folded does
+ * not depend on the order of records: a dataflow has the same results however it is scheduled.
  *
  * Naming: n_ takes numbers, s_ texts, p_ parcels, t_ tallies, a_ albums, l_ ledgers, f_ failures.
  */
@@ -78,7 +78,8 @@ static uint32_t burst(int64_t value)
     return digest(value, 3, 64) == 0 ? BURST : digest(value, 4, 3);
 }
 
-/* ---- the interpreter's side ------------------------------------------------------------------- */
+/* ---- the interpreter's side -------------------------------------------------------------------
+ */
 
 static struct sim_item *put(struct sim_emit *emit, enum sim_type type)
 {
@@ -138,7 +139,8 @@ static sim_parcel changed(const sim_parcel *in, int64_t value, wax_str text)
     return (sim_parcel){value, in->origin, in->seq, in->epoch, text};
 }
 
-/* ---- numbers: map, filter, flat_map ----------------------------------------------------------- */
+/* ---- numbers: map, filter, flat_map -----------------------------------------------------------
+ */
 
 WAX_MAP(n_twist, int64_t, int64_t)
 {
@@ -162,15 +164,15 @@ static int pure_n_some(const struct sim_item *in, struct sim_emit *emit)
 
 WAX_MAP(n_parcel, int64_t, sim_parcel)
 {
-    *out = (sim_parcel){
-        *in, -1, 0, 0, wax_fmt(cx, "No %" PRId64 " of %u", *in, digest(*in, 2, 1000))};
+    *out =
+        (sim_parcel){*in, -1, 0, 0, wax_fmt(cx, "No %" PRId64 " of %u", *in, digest(*in, 2, 1000))};
     return WAX_EMIT;
 }
 static int pure_n_parcel(const struct sim_item *in, struct sim_emit *emit)
 {
     int64_t x = in->number[0];
-    return give_parcel(
-        emit, x, sim_arena_fmt(emit->arena, "No %" PRId64 " of %u", x, digest(x, 2, 1000)));
+    return give_parcel(emit, x,
+                       sim_arena_fmt(emit->arena, "No %" PRId64 " of %u", x, digest(x, 2, 1000)));
 }
 
 WAX_MAP(n_text, int64_t, wax_str)
@@ -312,7 +314,8 @@ static int pure_n_parcels(const struct sim_item *in, struct sim_emit *emit)
     return 0;
 }
 
-/* ---- numbers: bodies that refuse records ------------------------------------------------------- */
+/* ---- numbers: bodies that refuse records -------------------------------------------------------
+ */
 
 WAX_MAP(n_refuse, int64_t, int64_t)
 {
@@ -324,8 +327,7 @@ WAX_MAP(n_refuse, int64_t, int64_t)
 static int pure_n_refuse(const struct sim_item *in, struct sim_emit *emit)
 {
     if (digest(in->number[0], 10, 6) == 0) {
-        emit->message =
-            sim_arena_fmt(emit->arena, "number %" PRId64 " is unwanted", in->number[0]);
+        emit->message = sim_arena_fmt(emit->arena, "number %" PRId64 " is unwanted", in->number[0]);
         return -1;
     }
     return give_number(emit, in->number[0]);
@@ -395,12 +397,14 @@ static int pure_n_explode(const struct sim_item *in, struct sim_emit *emit)
 {
     if (digest(in->number[0], 16, 150))
         return give_number(emit, in->number[0]);
-    emit->message = sim_arena_fmt(
-        emit->arena, "more than %u bytes of results from one record (--max-fanout)", SIM_FANOUT_MAX);
+    emit->message =
+        sim_arena_fmt(emit->arena, "more than %u bytes of results from one record (--max-fanout)",
+                      SIM_FANOUT_MAX);
     return -1;
 }
 
-/* ---- numbers: keys and folds -------------------------------------------------------------------- */
+/* ---- numbers: keys and folds --------------------------------------------------------------------
+ */
 
 static int give_keyed_number(struct sim_emit *emit, int64_t key)
 {
@@ -603,7 +607,8 @@ WAX_FOLD(n_tally_picky, int64_t, sim_tally)
     tally_up(state, *in);
     return WAX_OK;
 }
-static int fold_tally_picky(struct sim_item *state, const struct sim_item *in, struct sim_emit *emit)
+static int fold_tally_picky(struct sim_item *state, const struct sim_item *in,
+                            struct sim_emit *emit)
 {
     if (digest(in->number[0], 25, 7) == 0) {
         emit->message = sim_arena_fmt(emit->arena, "%" PRId64 " does not count", in->number[0]);
@@ -624,7 +629,8 @@ WAX_MERGE(n_tally_picky_merge)
     tally_merge(state, other);
 }
 
-/* ---- texts ------------------------------------------------------------------------------------- */
+/* ---- texts -------------------------------------------------------------------------------------
+ */
 
 WAX_MAP(s_lower, wax_str, wax_str)
 {
@@ -717,7 +723,8 @@ static int fold_s_least(struct sim_item *state, const struct sim_item *in, struc
     return 0;
 }
 
-/* ---- parcels: map, filter, flat_map ---------------------------------------------------------------- */
+/* ---- parcels: map, filter, flat_map
+ * ---------------------------------------------------------------- */
 
 WAX_MAP(p_number, sim_parcel, int64_t)
 {
@@ -826,9 +833,11 @@ static int pure_p_copies(const struct sim_item *in, struct sim_emit *emit)
     return 0;
 }
 
-/* ---- parcels: bodies that refuse records ------------------------------------------------------------ */
+/* ---- parcels: bodies that refuse records
+ * ------------------------------------------------------------ */
 
-#define SHOWN_MAX 500u /* records with longer texts are not refused: a refused one is written down */
+#define SHOWN_MAX                                                                                  \
+    500u /* records with longer texts are not refused: a refused one is written down */
 
 WAX_MAP(p_refuse, sim_parcel, sim_parcel)
 {
@@ -866,7 +875,8 @@ static int pure_p_greedy(const struct sim_item *in, struct sim_emit *emit)
     return give_changed(emit, in->number[0], in->text[0]);
 }
 
-/* ---- parcels: keys and folds ------------------------------------------------------------------------- */
+/* ---- parcels: keys and folds
+ * ------------------------------------------------------------------------- */
 
 WAX_KEY(p_origin, sim_parcel, int64_t)
 {
@@ -988,7 +998,8 @@ static int fold_album(struct sim_item *state, const struct sim_item *in, struct 
     return 0;
 }
 
-/* Needs the records of each part in order. The interpreter sees no disorder, so there may be none. */
+/* Needs the records of each part in order. The interpreter sees no disorder, so there may be none.
+ */
 WAX_FOLD(p_ledger, sim_parcel, sim_ledger)
 {
     state->count++;
@@ -1006,7 +1017,8 @@ static int fold_p_ledger(struct sim_item *state, const struct sim_item *in, stru
     return 0;
 }
 
-/* ---- what folds give ----------------------------------------------------------------------------------- */
+/* ---- what folds give
+ * ----------------------------------------------------------------------------------- */
 
 WAX_MAP(t_number, sim_tally, int64_t)
 {
@@ -1015,8 +1027,8 @@ WAX_MAP(t_number, sim_tally, int64_t)
 }
 static int pure_t_number(const struct sim_item *in, struct sim_emit *emit)
 {
-    return give_number(
-        emit, add(add(in->number[0], in->number[1]), add(in->number[2], in->number[3])));
+    return give_number(emit,
+                       add(add(in->number[0], in->number[1]), add(in->number[2], in->number[3])));
 }
 
 WAX_KEY(t_count, sim_tally, int64_t)
@@ -1070,7 +1082,8 @@ static int pure_f_message(const struct sim_item *in, struct sim_emit *emit)
     return give_text(emit, in->text[1]);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------ */
+/* ---- the table
+ * ------------------------------------------------------------------------------------------ */
 
 /* clang-format off */
 #define OP(KIND, NAME, IN, OUT, ...)                                                               \
@@ -1092,13 +1105,15 @@ const struct sim_op sim_ops[] = {
     OP(MAP, n_refuse, NUMBER, NUMBER, .pure = pure_n_refuse, .refuses = true),
     OP(MAP, n_murmur, NUMBER, NUMBER, .pure = pure_n_murmur, .refuses = true),
     OP(FILTER, n_picky, NUMBER, NUMBER, .pure = pure_n_picky, .refuses = true),
-    OP(FLAT_MAP, n_regret, NUMBER, NUMBER, .pure = pure_n_regret, .refuses = true, .gain = 1 + BURST / 64),
+    OP(FLAT_MAP, n_regret, NUMBER, NUMBER, .pure = pure_n_regret, .refuses = true,
+       .gain = 1 + BURST / 64),
     OP(FLAT_MAP, n_explode, NUMBER, NUMBER, .pure = pure_n_explode, .refuses = true),
     OP(KEY_ON, n_few, NUMBER, NUMBER, .pure = pure_n_few, .key = SIM_KEY_NUMBER),
     OP(KEY_ON, n_wide, NUMBER, NUMBER, .pure = pure_n_wide, .key = SIM_KEY_NUMBER),
     OP(KEY_ON, n_hot, NUMBER, NUMBER, .pure = pure_n_hot, .key = SIM_KEY_NUMBER),
     OP(KEY_ON, n_name, NUMBER, NUMBER, .pure = pure_n_name, .key = SIM_KEY_TEXT, .grows = 48),
-    OP(KEY_ON, n_keyless, NUMBER, NUMBER, .pure = pure_n_keyless, .key = SIM_KEY_NUMBER, .refuses = true),
+    OP(KEY_ON, n_keyless, NUMBER, NUMBER, .pure = pure_n_keyless, .key = SIM_KEY_NUMBER,
+       .refuses = true),
     OP(KEY_RM, n_join, NUMBER, NUMBER, .pure = pure_n_join, .key = SIM_KEY_NUMBER),
     OP(KEY_RM, n_label, NUMBER, PARCEL, .pure = pure_n_label, .key = SIM_KEY_TEXT),
     OP(REDUCE, n_sum, NUMBER, NUMBER, .fold = fold_n_sum),
@@ -1123,21 +1138,29 @@ const struct sim_op sim_ops[] = {
 
     OP(MAP, p_number, PARCEL, NUMBER, .pure = pure_p_number),
     OP(MAP, p_inner, PARCEL, TEXT, .pure = pure_p_inner),
-    OP(MAP, p_grow, PARCEL, PARCEL, .pure = pure_p_grow, .same_record = true, .grows = GROW_MAX + 32),
+    OP(MAP, p_grow, PARCEL, PARCEL, .pure = pure_p_grow, .same_record = true,
+       .grows = GROW_MAX + 32),
     OP(MAP, p_update, PARCEL, PARCEL, .pure = pure_p_update, .same_record = true),
     OP(FILTER, p_some, PARCEL, PARCEL, .pure = pure_p_some, .same_record = true),
-    OP(FILTER, p_self, PARCEL, PARCEL, .pure = pure_p_self, .self = &times_five, .same_record = true),
+    OP(FILTER, p_self, PARCEL, PARCEL, .pure = pure_p_self, .self = &times_five,
+       .same_record = true),
     OP(FLAT_MAP, p_words, PARCEL, PARCEL, .pure = pure_p_words, .gain = 3, .same_record = true),
-    OP(FLAT_MAP, p_copies, PARCEL, PARCEL, .pure = pure_p_copies, .gain = 1 + BURST / 64, .same_record = true,
+    OP(FLAT_MAP, p_copies, PARCEL, PARCEL, .pure = pure_p_copies, .gain = 1 + BURST / 64,
+       .same_record = true,
        .grows = SHARED_MAX, .repeats = 3),
     OP(MAP, p_refuse, PARCEL, PARCEL, .pure = pure_p_refuse, .refuses = true, .same_record = true),
     OP(MAP, p_greedy, PARCEL, PARCEL, .pure = pure_p_greedy, .refuses = true, .same_record = true),
-    OP(KEY_ON, p_origin, PARCEL, PARCEL, .pure = pure_p_origin, .key = SIM_KEY_NUMBER, .same_record = true),
-    OP(KEY_ON, p_few, PARCEL, PARCEL, .pure = pure_p_few, .key = SIM_KEY_NUMBER, .same_record = true),
-    OP(KEY_ON, p_word, PARCEL, PARCEL, .pure = pure_p_word, .key = SIM_KEY_TEXT, .same_record = true, .repeats = 2),
-    OP(KEY_ON, p_absent, PARCEL, PARCEL, .pure = pure_p_absent, .key = SIM_KEY_TEXT, .refuses = true,
+    OP(KEY_ON, p_origin, PARCEL, PARCEL, .pure = pure_p_origin, .key = SIM_KEY_NUMBER,
+       .same_record = true),
+    OP(KEY_ON, p_few, PARCEL, PARCEL, .pure = pure_p_few, .key = SIM_KEY_NUMBER,
+       .same_record = true),
+    OP(KEY_ON, p_word, PARCEL, PARCEL, .pure = pure_p_word, .key = SIM_KEY_TEXT,
        .same_record = true, .repeats = 2),
-    OP(KEY_RM, p_join, PARCEL, PARCEL, .pure = pure_p_join, .key = SIM_KEY_TEXT, .same_record = true, .grows = 16),
+    OP(KEY_ON, p_absent, PARCEL, PARCEL, .pure = pure_p_absent, .key = SIM_KEY_TEXT,
+       .refuses = true,
+       .same_record = true, .repeats = 2),
+    OP(KEY_RM, p_join, PARCEL, PARCEL, .pure = pure_p_join, .key = SIM_KEY_TEXT,
+       .same_record = true, .grows = 16),
     OP(REDUCE, p_greatest, PARCEL, PARCEL, .fold = fold_p_greatest),
     OP(FOLD, p_album, PARCEL, ALBUM, .fold = fold_album),
     OP(FOLD, p_album_merge, PARCEL, ALBUM, .fold = fold_album),

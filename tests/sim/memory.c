@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How much memory the batches of a worker can take. All of it comes from the worker's pool, and everything in
- * the pool is held by one of these:
+ * How much memory the batches of a worker can take. All of it comes from the worker's pool, and
+ * everything in the pool is held by one of these:
  *
  *   slots      a batch in each input of each step
  *   pending    what a step has made and not handed over: a batch or two; the results of one call
@@ -12,21 +12,22 @@
  *              batches, see received()
  *   markers    a few in each of these places
  *
- * (Bodies without output may also ask for scratch memory, up to --max-record; those of the library do not.)
- * Batches are chained: one whose strings point into the batch that it was made from keeps that
- * one alive, and so on up to the source or the last exchange. So a batch counts with its whole chain. The
- * size of one batch: its columns, for as many records as fit, and its strings, which the dataflow bounds.
- * Size classes add at most a quarter, chunks of string memory at most double what is in them twice.
+ * (Bodies without output may also ask for scratch memory, up to --max-record; those of the library
+ * do not.) Batches are chained: one whose strings point into the batch that it was made from keeps
+ * that one alive, and so on up to the source or the last exchange. So a batch counts with its whole
+ * chain. The size of one batch: its columns, for as many records as fit, and its strings, which the
+ * dataflow bounds. Size classes add at most a quarter, chunks of string memory at most double what
+ * is in them twice.
  */
 #include "sim/memory.h"
 
 #include "sim/library.h"
 
-#define CLASS     1.25              /* a block of the heap is at most so much larger than what was asked for */
-#define HEADER    (CLASS * 256)     /* a batch without columns: a marker, an alias */
-#define MARKERS   8                 /* waiting in one place */
-#define CHUNK_MIN (8.0 * 1024)      /* the smallest chunk of string memory */
-#define CHARGE    256.0             /* credit that even the smallest batch takes between processes */
+#define CLASS     1.25 /* a block of the heap is at most so much larger than what was asked for */
+#define HEADER    (CLASS * 256) /* a batch without columns: a marker, an alias */
+#define MARKERS   8             /* waiting in one place */
+#define CHUNK_MIN (8.0 * 1024)  /* the smallest chunk of string memory */
+#define CHARGE    256.0         /* credit that even the smallest batch takes between processes */
 
 struct bound {
     const struct wx_plan *plan;
@@ -147,7 +148,8 @@ static double input_chain(const struct bound *b, const struct wx_node *node)
     for (uint32_t i = 0; i < node->index; i++)
         for (uint32_t port = 0; port < WX_OUTPUTS_MAX; port++)
             for (uint32_t k = 0; k < b->plan->node[i].out[port].readers; k++)
-                if (b->plan->node[i].out[port].reader[k].node == node->index && b->chain[i] > longest)
+                if (b->plan->node[i].out[port].reader[k].node == node->index &&
+                    b->chain[i] > longest)
                     longest = b->chain[i];
     return longest;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Simulated sockets. A pipe keeps what was written with the time at which each piece can be read. Like
- * edge-triggered sockets it speaks up once when bytes become readable, and once when there is room again
- * after a write that found none; whoever misses that sleeps for ever, as it would in earnest.
+ * Simulated sockets. A pipe keeps what was written with the time at which each piece can be read.
+ * Like edge-triggered sockets it speaks up once when bytes become readable, and once when there is
+ * room again after a write that found none; whoever misses that sleeps for ever, as it would in
+ * earnest.
  */
 #include "sim/net.h"
 

@@ -7,14 +7,14 @@
 
 /*
  * The network of a simulation: a pipe of bytes for each direction between two workers of different
- * processes, with a delay, a capacity, and reads and writes that do less than they are asked to. On top of them
- * the engine's own links, served as a worker's thread serves its sockets.
+ * processes, with a delay, a capacity, and reads and writes that do less than they are asked to. On
+ * top of them the engine's own links, served as a worker's thread serves its sockets.
  */
 
 struct sim_wire {
-    uint32_t capacity;   /* bytes under way, at most */
-    wax_duration delay;  /* up to this much until written bytes can be read */
-    bool whole;          /* reads and writes are not cut short */
+    uint32_t capacity;  /* bytes under way, at most */
+    wax_duration delay; /* up to this much until written bytes can be read */
+    bool whole;         /* reads and writes are not cut short */
 };
 
 /* One worker's sockets. */

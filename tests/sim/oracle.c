@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The naive interpreter: each record is followed through the graph to its end before the next one is taken.
- * Steps that give their results at the end keep their records in a list, which is sorted by key then; all
- * such lists are worked off in the order of the graph, so each is complete before it is.
+ * The naive interpreter: each record is followed through the graph to its end before the next one
+ * is taken. Steps that give their results at the end keep their records in a list, which is sorted
+ * by key then; all such lists are worked off in the order of the graph, so each is complete before
+ * it is.
  */
 #include "sim/oracle.h"
 
@@ -46,12 +47,11 @@ static wax_str record_text(struct interpreter *x, const struct sim_item *item)
     if (item->type == SIM_NUMBER)
         text = sim_arena_fmt(&x->arena, "%" PRId64, item->number[0]);
     else
-        text = sim_arena_fmt(
-            &x->arena,
-            "{\"value\":%" PRId64 ",\"origin\":%" PRId64 ",\"seq\":%" PRId64
-            ",\"epoch\":0,\"text\":\"%.*s\"}",
-            item->number[0], item->number[1], item->number[2], (int)item->text[0].len,
-            item->text[0].ptr);
+        text = sim_arena_fmt(&x->arena,
+                             "{\"value\":%" PRId64 ",\"origin\":%" PRId64 ",\"seq\":%" PRId64
+                             ",\"epoch\":0,\"text\":\"%.*s\"}",
+                             item->number[0], item->number[1], item->number[2],
+                             (int)item->text[0].len, item->text[0].ptr);
     if (item->key == SIM_KEY_NUMBER)
         key = sim_arena_fmt(&x->arena, "%" PRId64 " -> ", item->key_number);
     if (item->key == SIM_KEY_TEXT)
@@ -134,7 +134,8 @@ static void take(struct interpreter *x, uint32_t index, const struct sim_item *i
     }
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------ */
+/* ---- the end
+ * ------------------------------------------------------------------------------------------ */
 
 static int compare_keys(const void *left, const void *right)
 {
@@ -147,7 +148,8 @@ static int compare_keys(const void *left, const void *right)
 }
 
 /* All records of one key become one. */
-static void fold(struct interpreter *x, const struct sim_node *node, const struct sim_item *item, size_t n)
+static void fold(struct interpreter *x, const struct sim_node *node, const struct sim_item *item,
+                 size_t n)
 {
     struct sim_item state = item[0];
     size_t begin = 0;
@@ -185,7 +187,8 @@ static void finish(struct interpreter *x, uint32_t index)
     *list = (struct list){0};
 }
 
-static void read_source(struct interpreter *x, const struct sim_node *node, const struct sim_part *parts)
+static void read_source(struct interpreter *x, const struct sim_node *node,
+                        const struct sim_part *parts)
 {
     const struct sim_source *source = &node->source;
     char *text = wx_alloc(source->text_max + 1);

@@ -2,13 +2,14 @@
 /*
  * The simulated cluster, from the command line:
  *
- *   sim [--seeds N] [--first S]    N random dataflows, each on a random cluster; the default is a short run
- *   sim --seed S [--verbose]       one of them again, exactly as it was
- *   sim --memory                   only that memory stays where the formula says, with slow sinks
- *   sim --selftest                 only that the checks find deliberate defects
+ *   sim [--seeds N] [--first S]    N random dataflows, each on a random cluster; the default is a
+ * short run sim --seed S [--verbose]       one of them again, exactly as it was sim --memory only
+ * that memory stays where the formula says, with slow sinks sim --selftest                 only
+ * that the checks find deliberate defects
  *   --bug N                        with each: puts a defect into every run, see enum sim_bug
  *
- * Without arguments: some of all three. Each seed makes a dataflow, an expectation (oracle.c) and a cluster (cluster.c), and compares.
+ * Without arguments: some of all three. Each seed makes a dataflow, an expectation (oracle.c) and a
+ * cluster (cluster.c), and compares.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -49,8 +50,9 @@ static uint64_t running_seed; /* for the handler of crashes */
 static void on_crash(int number)
 {
     char text[100];
-    int n = snprintf(text, sizeof text, "seed %" PRIu64 " crashed; replay: sim --seed %" PRIu64 "\n",
-                     running_seed, running_seed);
+    int n =
+        snprintf(text, sizeof text, "seed %" PRIu64 " crashed; replay: sim --seed %" PRIu64 "\n",
+                 running_seed, running_seed);
     ssize_t written = write(STDERR_FILENO, text, (size_t)n);
     (void)written;
     signal(number, SIG_DFL);
@@ -93,7 +95,8 @@ static void run_seed(uint64_t seed, const struct options *options, bool again, s
     free(trial);
 }
 
-/* ---- do the checks find defects? --------------------------------------------------------------------------- */
+/* ---- do the checks find defects?
+ * --------------------------------------------------------------------------- */
 
 #define BUG_RUNS_MAX 400u /* seeds tried for a bug */
 
@@ -123,7 +126,8 @@ static enum verdict run_with_bug(uint64_t seed, enum sim_bug bug)
     return WIFEXITED(status) ? (enum verdict)WEXITSTATUS(status) : NOTICED;
 }
 
-/* Each bug must be noticed; how often it can be depends on the dataflow. `enough`: runs with each bug. */
+/* Each bug must be noticed; how often it can be depends on the dataflow. `enough`: runs with each
+ * bug. */
 static void selftest(uint64_t first, uint32_t enough, struct tally *tally)
 {
     for (uint32_t bug = SIM_NO_BUG + 1; bug < SIM_BUGS; bug++) {
@@ -139,7 +143,7 @@ static void selftest(uint64_t first, uint32_t enough, struct tally *tally)
     }
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* No worker may have more than the formula allows. */
 static void run_memory(uint64_t seed, const struct options *options, struct tally *tally)
@@ -160,18 +164,15 @@ static void run_memory(uint64_t seed, const struct options *options, struct tall
     free(trial);
 }
 
-/* ---- all ---------------------------------------------------------------------------------------------------- */
+/* ---- all ------------------------------------------------------------------------------------- */
 
 static bool read_options(int argc, char **argv, struct options *options)
 {
-    static const struct option known[] = {{"seeds", required_argument, NULL, 'n'},
-                                          {"first", required_argument, NULL, 'f'},
-                                          {"seed", required_argument, NULL, 's'},
-                                          {"verbose", no_argument, NULL, 'v'},
-                                          {"selftest", no_argument, NULL, 't'},
-                                          {"memory", no_argument, NULL, 'm'},
-                                          {"bug", required_argument, NULL, 'b'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"seeds", required_argument, NULL, 'n'}, {"first", required_argument, NULL, 'f'},
+        {"seed", required_argument, NULL, 's'},  {"verbose", no_argument, NULL, 'v'},
+        {"selftest", no_argument, NULL, 't'},    {"memory", no_argument, NULL, 'm'},
+        {"bug", required_argument, NULL, 'b'},   {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "v", known, NULL)) != -1;) {
         if ((c == 'n' || c == 's') && options->part == ALL)
             options->part = RANDOM;
@@ -211,8 +212,8 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < seeds && (all || options.part == RANDOM); i++)
         run_seed(options.first + i, &options, seeds == 1 || i % 20 == 0, &tally);
     if (tally.turns)
-        printf("random: %" PRIu64 " records, %" PRIu64 " turns, trace %016" PRIx64 "\n", tally.records,
-               tally.turns, tally.trace);
+        printf("random: %" PRIu64 " records, %" PRIu64 " turns, trace %016" PRIx64 "\n",
+               tally.records, tally.turns, tally.trace);
     seeds = options.seeds ? options.seeds : MEMORY_SEEDS;
     for (uint64_t i = 0; i < seeds && (all || options.part == MEMORY); i++)
         run_memory(options.first + i, &options, &tally);

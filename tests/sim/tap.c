@@ -23,8 +23,10 @@ static void check_sent(struct sim_tap *tap, uint64_t epoch, bool marker)
         return;
     char text[200];
     snprintf(text, sizeof text,
-             "worker %u sends worker %u a %s of epoch %" PRIu64 " after marker %" PRIu64 " on exchange %u",
-             tap->sender, tap->receiver, marker ? "marker" : "batch", epoch, tap->marker, tap->edge);
+             "worker %u sends worker %u a %s of epoch %" PRIu64 " after marker %" PRIu64
+             " on exchange %u",
+             tap->sender, tap->receiver, marker ? "marker" : "batch", epoch, tap->marker,
+             tap->edge);
     tap->io->fault(tap->io, text);
 }
 
@@ -49,7 +51,8 @@ static struct wx_batch *take(struct sim_tap *tap)
 }
 
 /* Swaps `batch` with the one behind it, if there is one of the kind that is wanted. */
-static struct wx_batch *swap(struct sim_tap *tap, struct wx_batch *batch, bool marker, enum sim_bug bug)
+static struct wx_batch *swap(struct sim_tap *tap, struct wx_batch *batch, bool marker,
+                             enum sim_bug bug)
 {
     if (tap->mischief->bug != bug || tap->mischief->used)
         return batch;

@@ -5,13 +5,14 @@
 #include "sim/cluster.h"
 
 /*
- * A tap sits in a channel: it checks what the sender puts in (markers one after the other, records in the
- * epoch between them, nothing after the last marker), and it is where a channel can be made to misbehave.
+ * A tap sits in a channel: it checks what the sender puts in (markers one after the other, records
+ * in the epoch between them, nothing after the last marker), and it is where a channel can be made
+ * to misbehave.
  */
 struct sim_tap {
     struct wx_outlet outlet; /* first */
     struct wx_inlet inlet;
-    struct wx_outlet *to;   /* the channel itself */
+    struct wx_outlet *to; /* the channel itself */
     struct wx_inlet *from;
     struct sim_io *io;
     struct sim_random *random;
@@ -19,8 +20,8 @@ struct sim_tap {
     struct wx_pool *pool;      /* the receiver's */
     struct sim_tap *neighbour; /* the same edge and sender, another receiver; or NULL */
     uint32_t edge, sender, receiver;
-    uint64_t marker;        /* the last one sent */
-    struct wx_batch *held;  /* delivered before anything else */
+    uint64_t marker;       /* the last one sent */
+    struct wx_batch *held; /* delivered before anything else */
 };
 
 /* One bug for the whole cluster, at one moment. */

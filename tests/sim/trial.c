@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One trial: what a seed says about dataflow and cluster, the run, and everything that is checked after it.
- * How exactly the outputs are known depends on the end: at the end of the input they are what the interpreter
- * says; after a drain the same for what sources gave until then, as long as no fold lies between; when the
- * dataflow was cut off they are a part of it.
+ * One trial: what a seed says about dataflow and cluster, the run, and everything that is checked
+ * after it. How exactly the outputs are known depends on the end: at the end of the input they are
+ * what the interpreter says; after a drain the same for what sources gave until then, as long as no
+ * fold lies between; when the dataflow was cut off they are a part of it.
  */
 #include "sim/trial.h"
 
@@ -45,12 +45,15 @@ static void choose_style(struct sim_style *style, struct sim_random *random)
     *style = (struct sim_style){
         .steps = 1 + sim_below(random, size < 6 ? 10 : 30),
         .records = size < 7 ? 1 + sim_below(random, 400) : 1 + sim_below(random, 4000),
-        .text_max = sim_once_in(random, 12) ? SIM_TEXT_MAX : sim_once_in(random, 4) ? 100000 : 2000,
+        .text_max = sim_once_in(random, 12)  ? SIM_TEXT_MAX
+                    : sim_once_in(random, 4) ? 100000
+                                             : 2000,
         .may_stop = sim_once_in(random, 8),
     };
 }
 
-static void say(struct sim_trial *trial, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void say(struct sim_trial *trial, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 static void say(struct sim_trial *trial, const char *fmt, ...)
 {
     if (*trial->why)
@@ -65,7 +68,8 @@ static void say(struct sim_trial *trial, const char *fmt, ...)
 static void check_message(struct sim_trial *trial)
 {
     const char *text = trial->result.failure.text;
-    static const char *const parts[] = {"step '", "of dataflow 'random'", " on worker ", " in epoch "};
+    static const char *const parts[] = {"step '", "of dataflow 'random'", " on worker ",
+                                        " in epoch "};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (!strstr(text, parts[i]))
             say(trial, "the message of a failure does not say \"%s\": %s", parts[i], text);
@@ -109,7 +113,8 @@ static void check(struct sim_trial *trial)
     trial->records = all.records;
     bool fails = all.stops > 0;
     for (uint32_t i = 0; i < trial->graph.nodes; i++)
-        fails |= trial->graph.node[i].kind == SIM_INPUT && trial->graph.node[i].source.fails_at >= 0;
+        fails |=
+            trial->graph.node[i].kind == SIM_INPUT && trial->graph.node[i].source.fails_at >= 0;
     if (result->failed && !fails)
         say(trial, "the dataflow failed: %s", result->failure.text);
     if (result->finished && fails)
@@ -199,4 +204,3 @@ void sim_trial_print(const struct sim_trial *trial, FILE *to)
             setup->wire.capacity, setup->wire.delay, ends[setup->end], setup->end_after);
     sim_graph_print(&trial->graph, to);
 }
-

@@ -209,7 +209,8 @@ typedef struct wax_op {
     WAX_CONST wax_self wax_self_##T = {#T, sizeof(T), WAX_ALIGNOF(T), &wax_open_slot_##T,          \
                                        &wax_close_slot_##T}
 #ifdef __cplusplus
-#define WAX_FILL_(SLOT, FN)          static WAX_UNUSED const bool SLOT##_full = (SLOT = FN) != nullptr;
+#define WAX_FILL_(SLOT, FN) static WAX_UNUSED const bool SLOT##_full = (SLOT = FN) != nullptr;
+
 #define WAX_FILL_FN_(TYPE, SLOT, FN) WAX_FILL_(SLOT, FN)
 #else
 #define WAX_FILL_FN_(TYPE, SLOT, FN) static TYPE SLOT = FN;

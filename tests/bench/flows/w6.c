@@ -137,7 +137,7 @@ WAX_SINK(add_up, visits, report)
 }
 WAX_CLOSE(report)
 {
-    flockfile(stdout); /* other workers print at the same time, */
+    flockfile(stdout);                   /* other workers print at the same time, */
     setvbuf(stdout, NULL, _IOLBF, 4096); /* and other processes: a write for each line */
     printf("w6 records=%lld\n", (long long)self->records);
     histogram_print(&meters[self->worker].all, "all", stdout);

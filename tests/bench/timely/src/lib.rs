@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the Timely programs of the benchmark share: the random keys (those that the C programs draw,
-//! too), the histogram of latencies, a mapped input file shared out at line ends, and aggregation in
-//! two steps. Nothing here allocates per record.
+//! What the Timely programs of the benchmark share: the random keys (those that the C programs
+//! draw, too), the histogram of latencies, a mapped input file shared out at line ends, and
+//! aggregation in two steps. Nothing here allocates per record.
 //!
 //! Each program takes its own arguments first and Timely's (`-w`, `-n`, `-p`, `-h`) after them; its
 //! answer goes to stdout, the time between two barriers as a line `seconds=<s>` to stderr.
