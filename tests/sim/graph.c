@@ -336,11 +336,11 @@ static void add_ledger(struct maker *m, uint32_t input)
 static void add_census(struct maker *m, uint32_t input)
 {
     static const char *const folds[] = {"n_sum", "n_tally_both", "n_tally"};
-    const struct sim_op *burst = op_named("n_burst");
+    const struct sim_op *spread = op_named("n_spread");
     uint32_t stream = m->graph->streams;
-    if (!can_use(m, burst, &m->graph->stream[input]))
+    if (!can_use(m, spread, &m->graph->stream[input]))
         return;
-    add_step(m, input, burst);
+    add_step(m, input, spread);
     if (sim_once_in(m->random, 2)) {
         add_final(m, stream, op_named("n_wide"));
     } else {

@@ -69,6 +69,7 @@ static wax_str first_word(wax_str text)
 }
 
 #define BURST      3000u /* results of one record in a burst: several batches */
+#define SPREAD     64
 #define GROW_MAX   4096u /* longer texts do not grow */
 #define SHARED_MAX 1000u /* longer texts are not copied in bursts */
 
@@ -294,6 +295,20 @@ static int pure_n_burst(const struct sim_item *in, struct sim_emit *emit)
     uint32_t times = burst(in->number[0]);
     for (uint32_t i = 0; i < times; i++)
         give_number(emit, add(in->number[0], i));
+    return 0;
+}
+
+/* All different: what is counted by them has many keys. */
+WAX_FLAT_MAP(n_spread, int64_t, int64_t)
+{
+    for (int64_t i = 0; i < SPREAD; i++)
+        wax_emit(out, (int64_t)((uint64_t)*in * SPREAD) + i);
+    return WAX_OK;
+}
+static int pure_n_spread(const struct sim_item *in, struct sim_emit *emit)
+{
+    for (int64_t i = 0; i < SPREAD; i++)
+        give_number(emit, (int64_t)((uint64_t)in->number[0] * SPREAD) + i);
     return 0;
 }
 
@@ -1101,6 +1116,7 @@ const struct sim_op sim_ops[] = {
     OP(FILTER, n_all, NUMBER, NUMBER, .pure = pure_all),
     OP(FLAT_MAP, n_repeat, NUMBER, NUMBER, .pure = pure_n_repeat, .gain = 1.5),
     OP(FLAT_MAP, n_burst, NUMBER, NUMBER, .pure = pure_n_burst, .gain = 1 + BURST / 64),
+    OP(FLAT_MAP, n_spread, NUMBER, NUMBER, .pure = pure_n_spread, .gain = SPREAD),
     OP(FLAT_MAP, n_parcels, NUMBER, PARCEL, .pure = pure_n_parcels, .grows = 48),
     OP(MAP, n_refuse, NUMBER, NUMBER, .pure = pure_n_refuse, .refuses = true),
     OP(MAP, n_murmur, NUMBER, NUMBER, .pure = pure_n_murmur, .refuses = true),
