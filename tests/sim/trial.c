@@ -41,13 +41,12 @@ static void choose_cluster(struct sim_setup *setup, struct sim_random *random)
 
 static void choose_style(struct sim_style *style, struct sim_random *random)
 {
-    uint32_t size = sim_below(random, 10);
+    static const uint32_t steps[] = {6, 10, 10, 20, 30}, records[] = {30, 400, 1500, 3000, 8000};
+    static const uint32_t texts[] = {2000, 2000, 2000, 100000, SIM_TEXT_MAX};
     *style = (struct sim_style){
-        .steps = 1 + sim_below(random, size < 6 ? 10 : 30),
-        .records = size < 7 ? 1 + sim_below(random, 400) : 1 + sim_below(random, 4000),
-        .text_max = sim_once_in(random, 12)  ? SIM_TEXT_MAX
-                    : sim_once_in(random, 4) ? 100000
-                                             : 2000,
+        .steps = 1 + sim_below(random, steps[sim_below(random, 5)]),
+        .records = 1 + sim_below(random, records[sim_below(random, 5)]),
+        .text_max = sim_once_in(random, 2) ? 2000 : texts[sim_below(random, 5)],
         .may_stop = sim_once_in(random, 8),
     };
 }
