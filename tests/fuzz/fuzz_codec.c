@@ -15,13 +15,13 @@ WAX_RECORD(tree, (wax_str, name), (wax_list(leaf), leaves), (wax_opt(leaf), best
            (wax_list(wax_str), words), (wax_bytes, raw));
 
 static const struct wx_shape shapes[] = {
-    {&wax_type_wax_str, NULL, false},
-    {&wax_type_int64_t, &wax_type_int64_t, true},
-    {&wax_type_int64_t, &wax_type_wax_str, false},
-    {&wax_type_tree, &wax_type_wax_str, false},
-    {&wax_type_wax_list_leaf, NULL, false},
-    {&wax_type_wax_opt_double, &wax_type_int64_t, false},
-    {&wax_type_leaf, NULL, false},
+    {.type = &wax_type_wax_str, .key = NULL, .ones = false},
+    {.type = &wax_type_int64_t, .key = &wax_type_int64_t, .ones = true},
+    {.type = &wax_type_int64_t, .key = &wax_type_wax_str, .ones = false},
+    {.type = &wax_type_tree, .key = &wax_type_wax_str, .ones = false},
+    {.type = &wax_type_wax_list_leaf, .key = NULL, .ones = false},
+    {.type = &wax_type_wax_opt_double, .key = &wax_type_int64_t, .ones = false},
+    {.type = &wax_type_leaf, .key = NULL, .ones = false},
 };
 
 #define TEXT_MAX (256u << 20)
