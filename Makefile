@@ -149,7 +149,7 @@ export B PYTHON SAN
 run: ## Install what is missing, build, count the words of a real text
 	@tools/setup build
 	@$(MAKE) wax
-	@tools/demo $(B)/wax
+	@tools/demo $(if $(filter release,$(CONFIG)),build,$(B))/wax
 
 test: ## Install what is missing, build, run all tests
 	@tools/setup build test

@@ -143,10 +143,7 @@ struct wax_cx {
     struct wx_batch *first;   /* output of the call: the batch it began with ... */
     struct wx_batch *out;     /* ... and the one being filled: strings go there */
     struct wx_batch *scratch; /* for calls without output */
-    struct wx_batch *excess;  /* memory asked for beyond --max-record: nobody will read it */
-    void *excess_at;          /* the newest piece of it, so that one may serve many times */
-    size_t excess_size;
-    uint64_t fanout; /* bytes chained so far */
+    uint64_t fanout;          /* bytes chained so far */
     wax_time now;
     bool failed;
     char message[1000];

@@ -272,15 +272,14 @@ static bool kernel_run(struct wx_step *step, struct wx_batch *in)
         size_t strings_before = wx_batch_arena_bytes(step->built);
         int rc = call(step, in, call_until(step, end));
         settle(step, in, before.lost);
-        bool refused = rc < 0 || step->worker->cx.failed;
-        if (refused && !handle_failure(step, in, rc, &before))
-            return false;
-        /* Strings of refused records count, too: their memory goes with the batch. */
-        size_t strings = wx_batch_arena_bytes(refused ? step->built : step->worker->cx.out);
-        bool full = !refused && (step->io.at < end || step->built->n == step->built->cap);
-        if (!refused)
-            adapt_stride(step, strings > strings_before ? strings - strings_before : 0);
-        if (full || strings > STRINGS_MAX) {
+        if (rc < 0 || step->worker->cx.failed) {
+            if (!handle_failure(step, in, rc, &before))
+                return false;
+            continue;
+        }
+        size_t strings = wx_batch_arena_bytes(step->worker->cx.out);
+        adapt_stride(step, strings > strings_before ? strings - strings_before : 0);
+        if (step->io.at < end || step->built->n == step->built->cap || strings > STRINGS_MAX) {
             emit_built(step); /* full, or a chain: out with it before going on */
             if (step->pending)
                 return false;

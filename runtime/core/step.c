@@ -195,9 +195,7 @@ wax_cx *wx_cx_enter(struct wx_step *step, struct wx_batch *out)
 void wx_cx_leave(struct wx_worker *worker)
 {
     wx_batch_put(worker->pool, worker->cx.scratch);
-    wx_batch_put(worker->pool, worker->cx.excess);
-    worker->cx.scratch = worker->cx.excess = NULL;
-    worker->cx.excess_size = 0;
+    worker->cx.scratch = NULL;
     running = NULL;
     atomic_store_explicit(&worker->status->busy_step, 0, memory_order_relaxed);
 }
@@ -239,28 +237,13 @@ uint32_t wax_worker_count(wax_cx *cx)
     return cx->worker->plan->workers;
 }
 
-/* Memory that a body may write to, and that goes when it returns. */
-static void *alloc_excess(wax_cx *cx, size_t size)
-{
-    struct wx_pool *pool = cx->worker->pool;
-    if (!cx->excess)
-        cx->excess = wx_batch_marker(pool, 0);
-    if (size > cx->excess_size) {
-        cx->excess_at = wx_batch_alloc(pool, cx->excess, size);
-        cx->excess_size = size;
-    }
-    return cx->excess_at;
-}
-
 void *wax_alloc(wax_cx *cx, size_t size)
 {
     struct wx_worker *worker = cx->worker;
     /* Too much fails the record, but the body may write before it looks: it gets the memory. */
-    if (size > worker->config.limits.record_max) {
+    if (size > worker->config.limits.record_max)
         wax_fail(cx, "%zu bytes asked for: more than --max-record allows (%llu)", size,
                  (unsigned long long)worker->config.limits.record_max);
-        return alloc_excess(cx, size);
-    }
     if (!cx->out)
         cx->out = cx->scratch = wx_batch_marker(worker->pool, 0);
     return wx_batch_alloc(worker->pool, cx->out, size);

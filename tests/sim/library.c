@@ -1165,7 +1165,7 @@ const struct sim_op sim_ops[] = {
        .same_record = true,
        .grows = SHARED_MAX, .repeats = 3),
     OP(MAP, p_refuse, PARCEL, PARCEL, .pure = pure_p_refuse, .refuses = true, .same_record = true),
-    OP(MAP, p_greedy, PARCEL, PARCEL, .pure = pure_p_greedy, .refuses = true, .greedy = true, .same_record = true),
+    OP(MAP, p_greedy, PARCEL, PARCEL, .pure = pure_p_greedy, .refuses = true, .same_record = true),
     OP(KEY_ON, p_origin, PARCEL, PARCEL, .pure = pure_p_origin, .key = SIM_KEY_NUMBER,
        .same_record = true),
     OP(KEY_ON, p_few, PARCEL, PARCEL, .pure = pure_p_few, .key = SIM_KEY_NUMBER,

@@ -44,7 +44,6 @@ struct sim_op {
     double gain;    /* FLAT_MAP: results per record, about; 0: about one */
     uint32_t grows; /* bytes of text that it may add to a record, besides slices of what there is */
     uint32_t repeats; /* how often its results may hold a text of the input; 0: once */
-    bool greedy;      /* asks for a little more than SIM_RECORD_MAX */
     bool refuses;     /* refuses some records */
     bool same_record; /* what it gives still tells the record's origin and epoch */
     bool needs_order; /* for streams in which the records of one part are in order */

@@ -11,7 +11,6 @@
  *              workers of other processes: what the credit lets through, at worst in the smallest
  *              batches, see received()
  *   markers    a few in each of these places
- *   excess     what one body asks for beyond --max-record, until it returns
  *
  * (Bodies without output may also ask for scratch memory, up to --max-record; those of the library
  * do not.) Batches are chained: one whose strings point into the batch that it was made from keeps
@@ -179,19 +178,11 @@ static double received(const struct wx_node *node, double credit)
     return credit / CHARGE * smallest;
 }
 
-static double excess(const struct sim_graph *graph)
-{
-    for (uint32_t i = 0; i < graph->nodes; i++)
-        if (graph->node[i].op && graph->node[i].op->greedy)
-            return SIM_RECORD_MAX + CHUNK_MIN;
-    return 0;
-}
-
 double sim_memory_bound(const struct wx_plan *plan, const struct sim_graph *graph, uint32_t worker,
                         uint32_t workers_of_process, uint64_t credit)
 {
     struct bound b = {.plan = plan, .graph = graph};
-    double bytes = CLASS * excess(graph), remote = credit < 1024 ? 1024 : (double)credit;
+    double bytes = 0, remote = credit < 1024 ? 1024 : (double)credit;
     for (uint32_t i = 0; i < plan->nodes; i++) {
         const struct wx_node *node = &plan->node[i];
         bytes += held(&b, node);

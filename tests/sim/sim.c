@@ -36,7 +36,7 @@ struct options {
 };
 
 struct tally {
-    uint64_t passed, failed, records, turns, trace,mx;
+    uint64_t passed, failed, records, turns, trace;
 };
 
 static void count(struct tally *tally, bool good)
@@ -82,7 +82,7 @@ static void run_seed(uint64_t seed, const struct options *options, bool again, s
             snprintf(trial->why, sizeof trial->why, "run again it took another way");
     }
     tally->trace = sim_mix(tally->trace, trace);
-    tally->turns += trial->result.turns;if(trial->result.turns>tally->mx)printf("mx %lu seed %lu\n",tally->mx=trial->result.turns,seed);
+    tally->turns += trial->result.turns;
     tally->records += trial->records;
     count(tally, !*trial->why);
     if (*trial->why)
@@ -203,7 +203,6 @@ int main(int argc, char **argv)
                         "[--selftest]\n");
         return 2;
     }
-    setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGABRT, on_crash);
     signal(SIGSEGV, on_crash);
     wx_log_setup(options.verbose ? WX_LOG_DEBUG : WX_LOG_ERROR, WX_LOG_TEXT, -1);
